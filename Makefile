@@ -1,0 +1,30 @@
+# make        set up .venv and run the toy reproduction (the main job)
+# make test   set up and run the tests
+# make setup  only set up;  make lint  the style checks
+SHELL := bash
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: all setup test lint
+
+all: setup
+	.venv/bin/python workflow/unlock.py
+	.venv/bin/snakemake --cores all --rerun-incomplete
+
+setup: .venv/.stamp
+
+.venv/.stamp: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install -r requirements.lock
+	.venv/bin/python -m pip install --no-deps --no-build-isolation -e .
+	touch $@
+
+test: setup
+	.venv/bin/python -m pytest
+
+lint: setup
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/snakefmt --check Snakefile workflow
+	$(if $(wildcard notebooks/*.ipynb),.venv/bin/nbstripout --verify notebooks/*.ipynb)
+	.venv/bin/snakemake --lint

@@ -1,0 +1,62 @@
+# GroundVTS, reproduced: data, three stages of training, merge, inference, scores, report.
+#   snakemake --cores all                the main job
+#   snakemake --cores all data|train|evaluate|ablations|report
+import json
+import re
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+from groundvts.config import checked, runs
+from groundvts.errors import BadInput
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/infer.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    data,
+    train,
+    evaluate,
+    report,
+
+
+rule all:
+    default_target: True
+    input:
+        f"{R}/index.html",
+        expand(f"{R}/notebooks/{{name}}.html", name=NOTEBOOKS),
+
+
+rule data:
+    input:
+        expand(f"{R}/data/charades_sta/{{split}}/moments.jsonl", split=SPLITS),
+        expand(f"{R}/frames/{{split}}", split=SPLITS),
+
+
+rule train:
+    input:
+        expand(f"{R}/merged/{{run}}", run=RUNS),
+
+
+rule evaluate:
+    input:
+        expand(f"{R}/scores/{{run}}/charades_sta.json", run=["constant", "base", *RUNS]),
+        expand(f"{R}/scores/{{run}}/tokens.json", run=RUNS),
+
+
+rule report:
+    input:
+        rules.all.input,

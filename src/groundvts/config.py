@@ -1,0 +1,71 @@
+"""The configuration: checked against its schema, completed by defaults, and read as runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from jsonschema import Draft202012Validator, validators
+
+from groundvts.errors import BadInput
+
+VARIANT_KEYS = ("label", "seeds", "main")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One variant with one seed: what a trained model is, and how tables name it."""
+
+    name: str
+    variant: str
+    seed: int
+    label: str
+    vts: dict
+    main: bool
+
+    def row(self) -> dict:
+        """What reports need to know of the run."""
+        keys = ("sampler", "ratio", "weights")
+        row = {"run": self.name, "variant": self.variant, "seed": self.seed, "label": self.label}
+        return {**row, **{key: self.vts[key] for key in keys}}
+
+
+def checked(config: dict, schema_file: Path) -> dict:
+    """The configuration with all defaults filled in; BadInput names the first wrong key."""
+    schema = json.loads(Path(schema_file).read_text(encoding="utf-8"))
+    completed = json.loads(json.dumps(config))
+    validator = _filling_validator()(schema)
+    errors = sorted(validator.iter_errors(completed), key=lambda error: list(map(str, error.path)))
+    if errors:
+        error = errors[0]
+        key = ".".join(map(str, error.absolute_path)) or "config"
+        raise BadInput(f"config: {key}: {error.message}: see {Path(schema_file).name}")
+    if completed["scale"] != "toy" and completed["base"] is None:
+        raise BadInput("config: base: null, but only the toy scale makes its own: name a checkpoint")
+    return completed
+
+
+def _filling_validator():
+    """A validator that writes a schema's defaults into what it checks."""
+    properties = Draft202012Validator.VALIDATORS["properties"]
+
+    def fill(validator, schemas, instance, schema):
+        if isinstance(instance, dict):
+            for key, part in schemas.items():
+                if "default" in part:
+                    instance.setdefault(key, json.loads(json.dumps(part["default"])))
+        yield from properties(validator, schemas, instance, schema)
+
+    return validators.extend(Draft202012Validator, {"properties": fill})
+
+
+def runs(config: dict) -> list[Run]:
+    """All runs of a checked configuration, in the order of their variants."""
+    found = []
+    for variant, settings in config["variants"].items():
+        vts = {**config["vts"], **{k: v for k, v in settings.items() if k not in VARIANT_KEYS}}
+        for seed in settings["seeds"]:
+            name = f"{variant}-s{seed}"
+            found.append(Run(name, variant, seed, settings["label"], vts, settings["main"]))
+    return found

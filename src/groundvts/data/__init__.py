@@ -1,0 +1,1 @@
+"""Annotations, conversations, videos and model inputs."""

@@ -1,0 +1,95 @@
+"""Ask a model when something happens in one video: a window, and a picture of what it looked at."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from groundvts import records
+from groundvts.data.conversations import Prompts
+from groundvts.data.features import PixelSource
+from groundvts.data.inputs import Encoder
+from groundvts.data.moment import Moment
+from groundvts.data.video import Frames, FrameSampling, read_frames
+from groundvts.errors import BadInput
+from groundvts.inference.predict import predict
+from groundvts.models.load import load_model
+
+MAX_NEW_TOKENS = 64
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """One answer: the prediction as inference writes it, and the frames it was made from."""
+
+    prediction: dict
+    frames: Frames
+
+    @property
+    def line(self) -> str:
+        """The answer in one line, times in seconds."""
+        windows = self.prediction["windows"]
+        if windows:
+            return ", ".join(f"{start:.1f} s to {end:.1f} s" for start, end in windows)
+        reason, answer = self.prediction["failure"], self.prediction["answer"]
+        return f"no window ({reason}): the model answered {answer!r}"
+
+
+class OneVideo:
+    """The frames of one video, where inference expects a cache."""
+
+    def __init__(self, name: str, frames: Frames) -> None:
+        self.videos = {name: {"duration": frames.duration}}
+        self.failed: dict[str, str] = {}
+        self.frames = frames
+
+    def __getitem__(self, name: str) -> Frames:
+        return self.frames
+
+
+def manifest(model: str) -> dict:
+    """How a model folder was trained to read videos and prompts; the defaults where it is silent."""
+    path = Path(model) / "groundvts.json"
+    if not path.is_file():
+        return {"frames": {}, "prompts": Prompts.load().templates, "protocol": "fixed"}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(f"{path}: not valid JSON: {error}: merge the model again") from None
+
+
+def ground(model: str, video: str, query: str, out: str | None = None) -> Grounding:
+    """Finds `query` in `video` with a model folder or hub id.
+
+    With `out`, writes record `<video>.json` and pictures `<video>.png` and `.pdf` there. Raises
+    VideoReadError where the video cannot be read, BadInput where the query is empty.
+    """
+    if not query.strip():
+        raise BadInput("the query is empty: say what to look for")
+    known = manifest(model)
+    settings = {k: v for k, v in known["frames"].items() if k != "timeout"}
+    frames = read_frames(video, FrameSampling(**settings))
+    name = Path(video).stem
+    inputs = {"model": model, "video": video} if Path(model).exists() else {"video": video}
+    with records.recording("ground", settings, inputs, known["protocol"]) as record:
+        encoder = Encoder(model)
+        source = PixelSource(OneVideo(name, frames), encoder)
+        moment = Moment(name, "ground", "", name, frames.duration, query, (), 1)
+        prompts = Prompts(known["prompts"])
+        loaded = load_model(model)
+        [prediction] = predict(loaded, encoder, source, [moment], prompts, 1, MAX_NEW_TOKENS)
+        record["prediction"] = prediction
+    answer = Grounding(prediction, frames)
+    if out is not None:
+        records.write_json(Path(out) / f"{name}.json", record)
+        draw(answer, Path(out) / name)
+    return answer
+
+
+def draw(answer: Grounding, stem: Path) -> None:
+    """Draws the video's timeline with kept tokens and the answered window to `stem`.png, .pdf."""
+    from groundvts.report.timeline import Timeline, draw_timelines
+
+    p = answer.prediction
+    draw_timelines([Timeline.from_prediction(p, answer.frames)], stem)

@@ -1,0 +1,148 @@
+"""Answers and kept tokens of a model for a list of moments, one line for each, in their order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from groundvts.answers import parse_windows
+from groundvts.data.conversations import Prompts
+from groundvts.data.inputs import Encoder
+from groundvts.data.moment import Moment
+from groundvts.progress import Progress
+
+
+@torch.no_grad()
+def predict(
+    model,
+    encoder: Encoder,
+    source,
+    moments: list[Moment],
+    prompts: Prompts,
+    batch_size: int,
+    max_new_tokens: int,
+    label: str = "infer",
+) -> list[dict]:
+    """Greedy answers to all moments, read back as windows (s).
+
+    A moment whose video cannot be read, or whose answer holds no window, stays in the list with
+    its reason in `failure`.
+    """
+    entries: dict[str, dict] = {}
+    progress = Progress(label, len(moments), "query")
+    for batch in _batches(moments, source, batch_size):
+        started = time.perf_counter()
+        reduced, tokens = _reduce(model, encoder, source, batch, prompts)
+        new = model.generate_from(
+            reduced,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=encoder.end_of_turn,
+            pad_token_id=encoder.pad,
+        )
+        answers = encoder.tokenizer.batch_decode(new, skip_special_tokens=True)
+        seconds = (time.perf_counter() - started) / len(batch)
+        for moment, answer, kept in zip(batch, answers, tokens, strict=True):
+            parsed = parse_windows(answer, moment.duration)
+            entries[moment.id] = {
+                **_identity(moment),
+                "answer": answer,
+                "windows": [list(window) for window in parsed.windows],
+                "failure": parsed.failure,
+                "detail": parsed.detail,
+                "seconds": seconds,
+                **kept,
+            }
+        progress.update(len(batch))
+    progress.close()
+    return [entries.get(moment.id) or _unread(moment, source) for moment in moments]
+
+
+@torch.no_grad()
+def select_tokens(
+    model, encoder: Encoder, source, moments: list[Moment], prompts: Prompts, batch_size: int = 32
+) -> list[dict]:
+    """What the model's sampler keeps for each moment whose video can be read, without answers."""
+    entries = {}
+    for batch in _batches(moments, source, batch_size):
+        _, tokens = _reduce(model, encoder, source, batch, prompts)
+        for moment, kept in zip(batch, tokens, strict=True):
+            entries[moment.id] = {**_identity(moment), **kept}
+    return [entries[moment.id] for moment in moments if moment.id in entries]
+
+
+def window_recall(entries: list[dict], moments: list[Moment]) -> float | None:
+    """Mean share, in percent, of the true windows' tokens that were kept; None without any."""
+    windows = {moment.id: moment.windows for moment in moments}
+    shares = []
+    for entry in entries:
+        t, h, w = entry["grid"]
+        step = np.arange(t * h * w) // (h * w) * entry["second_per_grid"]
+        inside = np.zeros(t * h * w, dtype=bool)
+        for start, end in windows[entry["id"]]:
+            inside |= (step < end) & (step + entry["second_per_grid"] > start)
+        kept = np.zeros(t * h * w, dtype=bool)
+        kept[entry["kept"]] = True
+        if inside.any():
+            shares.append(100 * kept[inside].mean())
+    return float(np.mean(shares)) if shares else None
+
+
+def prompt_batch(
+    encoder: Encoder, source, moments: list[Moment], prompts: Prompts
+) -> dict:
+    """Model inputs that ask for each moment."""
+    samples = []
+    for moment in moments:
+        system, user = prompts.grounding(moment.query)
+        prompt = encoder.prompt(system, user, moment.query)
+        samples.append(encoder.sample(prompt, source.video(moment.video)))
+    batch = encoder.collate(samples)
+    batch.pop("labels")
+    return batch
+
+
+def _batches(moments: list[Moment], source, size: int) -> Iterator[list[Moment]]:
+    """Moments whose video can be read, those of one length together."""
+    readable = [moment for moment in moments if moment.video in source.videos]
+    readable.sort(key=lambda moment: (source.duration(moment.video), moment.video))
+    for first in range(0, len(readable), size):
+        yield readable[first : first + size]
+
+
+def _reduce(model, encoder: Encoder, source, batch: list[Moment], prompts: Prompts):
+    """The reduced sequence of a batch, and what each moment kept."""
+    inputs = prompt_batch(encoder, source, batch, prompts)
+    inputs = {key: value.to(model.device) for key, value in inputs.items()}
+    reduced = model.reduce(**inputs)
+    return reduced, list(_kept(model, reduced.selection, inputs))
+
+
+def _kept(model, selection, inputs: dict) -> Iterator[dict]:
+    """Grid, kept tokens and scores of each video of a batch."""
+    grids = model.merged_grids(**inputs)
+    for row, (t, h, w) in enumerate(grids):
+        count = t * h * w
+        entry = {
+            "grid": [t, h, w],
+            "second_per_grid": inputs["second_per_grid_ts"][row].item(),
+            "kept": list(range(count)),
+        }
+        if selection is not None:
+            entry["kept"] = selection.keep_BN[row, :count].nonzero().flatten().tolist()
+            if selection.scores_BN is not None:
+                entry["scores"] = [round(s, 6) for s in selection.scores_BN[row, :count].tolist()]
+        yield entry
+
+
+def _identity(moment: Moment) -> dict:
+    return {"id": moment.id, "video": moment.video, "query": moment.query}
+
+
+def _unread(moment: Moment, source) -> dict:
+    reason = source.failed.get(moment.video, "video not found")
+    entry = {"answer": None, "windows": [], "failure": "unread_video", "detail": reason}
+    return {**_identity(moment), **entry, "seconds": 0.0}

@@ -1,0 +1,59 @@
+"""Load a model folder or hub id as GroundVTS: a stock backbone or one of the kit's own models."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from transformers import PreTrainedConfig
+
+from groundvts.errors import BadInput
+from groundvts.models.qwen import GroundVTSQwen, GroundVTSQwenConfig
+
+BACKBONES = {"qwen2_5_vl": (GroundVTSQwenConfig, GroundVTSQwen)}
+
+
+def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: int = 0):
+    """Loads `model` in evaluation mode.
+
+    A stock checkpoint gets a new sampling module with settings `vts` (None: no sampling), drawn
+    from `seed`; a merged model brings its own, and `vts` changes settings of it such as the
+    ratio. Weights that are missing or unexpected raise BadInput by name.
+    """
+    try:
+        settings, _ = PreTrainedConfig.get_config_dict(str(model))
+        kind = settings.get("model_type", "")
+    except OSError as error:
+        raise BadInput(f"{model}: no model can be read there: {error}".splitlines()[0]) from None
+    stock = kind.removeprefix("groundvts_")
+    if stock not in BACKBONES:
+        known = ", ".join(BACKBONES)
+        raise BadInput(f"{model}: model_type {kind!r} is not supported: use one of {known}")
+    config_class, model_class = BACKBONES[stock]
+    if kind == stock:
+        config = config_class.from_stock(settings, vts)
+    else:
+        config = config_class.from_dict(settings)
+        config.vts = {**config.vts, **vts} if vts and config.vts else config.vts
+    loaded, info = model_class.from_pretrained(
+        model, config=config, dtype=dtype, output_loading_info=True
+    )
+    missing = [k for k in info["missing_keys"] if kind != stock or not k.startswith("vts.")]
+    wrong = [*missing, *info["unexpected_keys"], *(key[0] for key in info["mismatched_keys"])]
+    if wrong:
+        raise BadInput(f"{model}: weights missing, unexpected or misshapen: {', '.join(wrong[:5])}")
+    if kind == stock and loaded.vts is not None:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            loaded.vts.reset_parameters()
+    return loaded.eval()
+
+
+def tower_hash(model) -> str:
+    """sha256 of the frozen vision tower's weights, without the projector."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.model.visual.state_dict().items()):
+        if not name.startswith("merger."):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,211 @@
+"""Records: what was run, on what, with what, how long. Written and read here only."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from groundvts.errors import BadInput
+
+PACKAGE = Path(__file__).resolve().parent
+LIBRARIES = ("torch", "transformers", "peft", "numpy", "decord", "av", "snakemake")
+
+
+@contextmanager
+def recording(
+    verb: str,
+    settings: dict[str, Any],
+    inputs: dict[str, str | Path],
+    protocol: str = "fixed",
+    seed: int = 0,
+) -> Iterator[dict[str, Any]]:
+    """Yield a record with its envelope filled; duration (s) and memory (MB) are set at the end.
+
+    The caller adds the payload and writes the record with `write_json`.
+    Raises BadInput if an input does not exist.
+    """
+    began = time.perf_counter()
+    record = {
+        "verb": verb,
+        "settings": settings,
+        "protocol": protocol,
+        "seed": seed,
+        "inputs": {
+            name: {"path": str(path), "sha256": hash_path(path)} for name, path in inputs.items()
+        },
+        "versions": _versions(),
+        "commit": _commit(),
+        "source": source_hash(),
+        "hardware": _hardware(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": 0.0,
+        "peak_memory_mb": 0.0,
+    }
+    try:
+        yield record
+    finally:
+        record["seconds"] = time.perf_counter() - began
+        record["peak_memory_mb"] = _peak_memory_mb()
+        record["hardware"].update(_gpu())
+
+
+def fingerprint(settings: dict[str, Any], inputs: dict[str, dict[str, str]]) -> str:
+    """sha256 of settings and of the inputs' hashes: equal where the same work is asked for."""
+    hashes = {name: entry["sha256"] for name, entry in inputs.items()}
+    return hashlib.sha256(json.dumps([settings, hashes], sort_keys=True).encode()).hexdigest()
+
+
+def write_json(path: str | Path, obj: Any) -> None:
+    """Write `obj` as JSON, whole or not at all (temporary file in the same folder, then renamed).
+
+    Numpy scalars and arrays, paths and tuples are accepted; NaN and infinity raise ValueError.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(obj, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """Read one JSON record. Raises BadInput with one line if it is missing or broken."""
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such record; run the rule that writes it") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read ({error}); delete it and run again") from None
+    except json.JSONDecodeError as error:
+        raise BadInput(
+            f"{path}, line {error.lineno}: not valid JSON ({error.msg}); delete it and run again"
+        ) from None
+    if not isinstance(record, dict):
+        raise BadInput(f"{path}: a record is a JSON object, found {type(record).__name__}")
+    return record
+
+
+def load_records(results: str | Path):
+    """All score records under `results`/scores as a DataFrame, one row per run and benchmark.
+
+    Columns: run, dataset, split, protocol, seed, asked, scored, failed, started, seconds, source,
+    path, and per metric NAME, NAME low, NAME high (percent).
+    """
+    import pandas as pd  # here, so that a training process does not pay for it
+
+    rows = []
+    for path in sorted(Path(results).glob("scores/*/*.json")):
+        record = read_record(path)
+        if record.get("verb") != "score":
+            continue
+        kept = ("run", "dataset", "split", "protocol", "seed", "started", "seconds", "source")
+        row = {key: record.get(key) for key in kept} | record["counts"] | {"path": str(path)}
+        for name, metric in record["metrics"].items():
+            row |= {
+                name: metric["value"],
+                f"{name} low": metric["low"],
+                f"{name} high": metric["high"],
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def hash_path(path: str | Path) -> str:
+    """sha256 of a file, or of a folder's sorted relative names and file hashes."""
+    path = Path(path)
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if not path.is_dir():
+        raise BadInput(f"{path}: no such file or folder; check the path")
+    return _hash_files(path, (file for file in path.rglob("*") if file.is_file()))
+
+
+@cache
+def source_hash() -> str:
+    """sha256 of the package's own *.py, *.yaml and *.json files."""
+    suffixes = {".py", ".yaml", ".json"}
+    return _hash_files(PACKAGE, (file for file in PACKAGE.rglob("*") if file.suffix in suffixes))
+
+
+def _hash_files(folder: Path, files: Iterator[Path]) -> str:
+    digest = hashlib.sha256()
+    for name, file in sorted((file.relative_to(folder).as_posix(), file) for file in files):
+        digest.update(f"{name}\0{hash_path(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """What json cannot write by itself: numpy values by their own `tolist`, paths as text."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot stand in a record")
+
+
+def _versions() -> dict[str, str | None]:
+    versions: dict[str, str | None] = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+@cache
+def _commit() -> str | None:
+    """The commit of the checkout that holds this package, or None outside one."""
+    command = ["git", "-C", str(PACKAGE), "rev-parse", "HEAD"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _hardware() -> dict[str, Any]:
+    """CPU name, usable cores, memory (GB); the GPU is filled in at the end."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        cpu = names[0].split(":", 1)[1].strip() if names else cpu
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"cpu": cpu, "cores": cores, "memory_gb": round(memory, 1), "gpu": None}
+
+
+def _gpu() -> dict[str, Any]:
+    """GPU name and peak memory (MB), only where the caller has already loaded torch."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return {}
+    peak = torch.cuda.max_memory_allocated() / 1e6
+    return {"gpu": torch.cuda.get_device_name(), "gpu_peak_memory_mb": peak}
+
+
+def _peak_memory_mb() -> float:
+    """Peak resident memory of this process or of its largest child, whichever is more (MB)."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    sources = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(source).ru_maxrss for source in sources) * unit / 1e6

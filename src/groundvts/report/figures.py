@@ -1,0 +1,185 @@
+"""Figures of the report in one style: colour-blind-safe, fit for print, saved as png and pdf."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from groundvts.report.runs import STAGES, Run
+
+# Okabe and Ito's colours: told apart under all common colour blindness, and by lightness in grey.
+COLOURS = {
+    "vts": "#D55E00",
+    "random": "#0072B2",
+    "uniform": "#56B4E9",
+    "full": "#009E73",
+    "base": "#7F7F7F",
+    "constant": "#BDBDBD",
+    "control-random-choice": "#CC79A7",
+    "control-constant-weights": "#E69F00",
+}
+SERIES = {"object": "queried object", "distractors": "other objects", "interval": "true window"}
+SERIES_STYLE = {
+    "object": ("#D55E00", "-", "o"),
+    "distractors": ("#0072B2", "--", "s"),
+    "interval": ("#595959", ":", "^"),
+}
+STYLE = sns.axes_style("ticks") | {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "figure.facecolor": "white",
+    "figure.dpi": 110,
+    "savefig.dpi": 160,
+    "savefig.bbox": "tight",
+    "pdf.fonttype": 42,
+}
+
+
+def styled(draw):
+    """Draw in the style of the report, whatever the caller's own settings are."""
+
+    def wrapped(*args, **kwargs):
+        with mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    wrapped.__doc__ = draw.__doc__
+    wrapped.__name__ = draw.__name__
+    return wrapped
+
+
+def save(figure: Figure, stem: str | Path) -> Path:
+    """Write `stem`.png and `stem`.pdf; returns the path of the png."""
+    stem = Path(stem)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(stem.with_name(f"{stem.name}.pdf"))
+    png = stem.with_name(f"{stem.name}.png")
+    figure.savefig(png)
+    return png
+
+
+def colour(variant: str) -> str:
+    """The colour of a variant such as `vts-0.25` or `base`."""
+    return COLOURS.get(variant, COLOURS.get(variant.split("-")[0], "#333333"))
+
+
+def short(variant: str) -> str:
+    """A variant's name for axes and legends: `vts-0.25` is `VTS 0.25`."""
+    known = {
+        "constant": "constant span",
+        "base": "base, not fine-tuned",
+        "full": "all tokens",
+        "control-random-choice": "random choice,\nVTS weights",
+        "control-constant-weights": "VTS choice,\nconstant weights",
+    }
+    return known.get(variant, variant.replace("-", " ").replace("vts", "VTS"))
+
+
+@styled
+def loss_curves(runs: list[Run], stem: str | Path) -> Path:
+    """Training loss over steps, one panel per stage, one line per run; dashed where ratio is 0.5.
+
+    Several seeds of a variant share colour and style.
+    """
+    stages = [stage for stage in STAGES if any(stage in run.stages for run in runs)]
+    figure = Figure(figsize=(3.2 * len(stages), 3.1), layout="constrained")
+    panels = figure.subplots(1, len(stages), squeeze=False, sharey=True)[0]
+    handles = {}
+    for axes, stage in zip(panels, stages, strict=True):
+        for run in runs:
+            if stage not in run.stages:
+                continue
+            points = pd.DataFrame(run.stages[stage]["loss"])
+            smooth = points.loss.rolling(max(1, len(points) // 15), min_periods=1).mean()
+            style = "--" if run.ratio == 0.5 else "-"
+            width = 1.6 if run.sampler == "vts" else 1.1
+            (line,) = axes.plot(
+                points.step, smooth, style, color=colour(run.variant), linewidth=width
+            )
+            handles.setdefault(short(run.variant).replace("\n", " "), line)
+        axes.set(title=f"{STAGES.index(stage) + 1} {stage}", xlabel="step")
+        axes.grid(axis="y", alpha=0.3)
+    panels[0].set_ylabel("loss (running mean)")
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=4)
+    return save(figure, stem)
+
+
+@styled
+def score_bars(table: pd.DataFrame, singles: pd.DataFrame, stem: str | Path) -> Path:
+    """mIoU per variant with 95 % intervals; dots are single seeds, the line is the constant span.
+
+    `table` has one row per variant (see `tables.headline`), `singles` one per run.
+    """
+    rows = table[table.variant != "constant"].iloc[::-1].reset_index(drop=True)
+    figure = Figure(figsize=(7.2, 0.36 * len(rows) + 1.0), layout="constrained")
+    axes = figure.subplots()
+    for place, row in rows.iterrows():
+        axes.barh(place, row.mIoU, color=colour(row.variant), height=0.68)
+        bounds = [[row.mIoU - row["mIoU low"]], [row["mIoU high"] - row.mIoU]]
+        axes.errorbar(row.mIoU, place, xerr=bounds, color="black", capsize=3, linewidth=1.2)
+        seeds = singles[singles.variant == row.variant].mIoU
+        if len(seeds) > 1:
+            axes.plot(seeds, [place] * len(seeds), "o", color="white", mec="black", ms=3.5)
+        axes.text(
+            row["mIoU high"] + 1.2, place, f"{row.mIoU:.1f}", va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+        )  # fmt: skip
+    constant = table[table.variant == "constant"]
+    if len(constant):
+        value = constant.mIoU.iloc[0]
+        axes.axvline(value, color="black", linestyle="--", linewidth=1.1, zorder=1.5)
+        axes.text(value, len(rows) - 0.33, f"constant span {value:.1f}", ha="center", va="bottom")
+    axes.set_yticks(range(len(rows)), [short(variant) for variant in rows.variant])
+    axes.set(xlim=(0, 100), xlabel="mIoU (%), 95 % interval", ylim=(-0.6, len(rows) - 0.4))
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    return save(figure, stem)
+
+
+@styled
+def token_recall(runs: list[Run], stem: str | Path) -> Path:
+    """Share of tokens kept after each stage, one panel per run whose choice is learned.
+
+    Lines: tokens of the queried object, of the other objects, of the true window; the grey line
+    is chance (the ratio).
+    """
+    chosen = [run for run in runs if run.tokens and run.sampler == "vts"]
+    figure = Figure(figsize=(2.3 * max(len(chosen), 2), 2.9), layout="constrained")
+    panels = figure.subplots(1, max(len(chosen), 1), squeeze=False, sharey=True)[0]
+    for axes, run in zip(panels, chosen, strict=False):
+        stages = [stage for stage in STAGES if stage in run.tokens["after"]]
+        chance = 100 * run.ratio
+        axes.axhline(chance, color="#9E9E9E", linewidth=1.4, label="chance (the ratio)")
+        for name, (shade, style, marker) in SERIES_STYLE.items():
+            shares = [run.tokens["after"][stage].get(name) for stage in stages]
+            if None in shares:
+                continue
+            values = np.array(
+                [[share[key] for key in ("value", "low", "high")] for share in shares]
+            )
+            spread = np.abs(values[:, 1:] - values[:, :1]).T
+            axes.errorbar(
+                range(len(stages)), values[:, 0], spread, color=shade, linestyle=style,
+                marker=marker, markersize=4, capsize=2, label=SERIES[name],
+            )  # fmt: skip
+        name = short(run.variant)
+        axes.set_title(f"{name}, seed {run.seed}" if "\n" in name else f"{name}\nseed {run.seed}")
+        axes.title.set_fontsize(8.5)
+        axes.set_xticks(range(len(stages)), stages, fontsize=8)
+        axes.set(ylim=(0, 104), xlim=(-0.25, len(stages) - 0.75))
+        axes.grid(axis="y", alpha=0.3)
+    panels[0].set_ylabel("tokens kept (%)")
+    if chosen:
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return save(figure, stem)

@@ -1,0 +1,179 @@
+"""Conclusions in words, each computed from the records of the runs at hand."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from groundvts.records import read_record
+from groundvts.report.output import EMPTY
+from groundvts.report.runs import Run, by_variant, load_runs
+from groundvts.report.tables import SHARES, best_of, differences, headline, main_table
+
+EXPECTED_OVER_BEST = 20.0  # points of mIoU that VTS at 0.25 should gain
+EXPECTED_OVER_BASE = 30.0
+
+
+def conclusions(results: str | Path, dataset: str = "charades_sta") -> list[str]:
+    """What the main comparison says, sentence by sentence; silent where a run is absent."""
+    table = headline(main_table(results, dataset)).set_index("variant", drop=False)
+    paired = differences(results, dataset)
+    best = best_of(by_variant(load_runs(results, dataset)), "best-0.25")
+    return [
+        *_against(table, paired, best, EXPECTED_OVER_BEST, "the better of random and uniform"),
+        *_against(table, paired, "base", EXPECTED_OVER_BASE, "the model before fine-tuning"),
+        *_constant(table),
+        *_choice_and_weights(paired),
+        *_half(table, paired),
+        *_recall(table),
+        *_failures(table),
+    ]
+
+
+def supervision(results: str | Path) -> list[str]:
+    """What the base was taught, as its own record says it."""
+    path = Path(results) / "base" / "record.json"
+    return list(read_record(path).get("supervision", [])) if path.is_file() else []
+
+
+def stage_conclusions(runs: list[Run]) -> list[str]:
+    """What training did to loss and choice, per run whose choice is learned."""
+    sentences = []
+    for run in runs:
+        if run.sampler != "vts" or not run.tokens or "warmup" not in run.tokens["after"]:
+            continue
+        after = run.tokens["after"]
+        first, last = after["warmup"], after[list(after)[-1]]
+        if not all(shares[name] for shares in (first, last) for name in SHARES):
+            continue
+        told = "follows the query" if _apart(first) else "does not yet follow the query"
+        sentences.append(
+            f"{run.name}: after stage 1 it keeps {_share(first, 'object')} of the queried object's "
+            f"tokens and {_share(first, 'distractors')} of the other objects', so the choice "
+            f"{told}; after the last stage {_share(last, 'object')} and "
+            f"{_share(last, 'distractors')}."
+        )
+    return sentences
+
+
+def _apart(shares: dict) -> bool:
+    return shares["object"]["low"] > shares["distractors"]["high"]
+
+
+def _share(shares: dict, name: str) -> str:
+    return f"{shares[name]['value']:.0f} %"
+
+
+def _span(row: pd.Series, name: str = "mIoU", digits: str = ".1f") -> str:
+    return f"{row[name]:{digits}} [{row[f'{name} low']:{digits}}, {row[f'{name} high']:{digits}}]"
+
+
+def _pick(paired: pd.DataFrame, ours: str, theirs: str) -> pd.Series | None:
+    if paired.empty:
+        return None
+    found = paired[(paired.ours == ours) & (paired.theirs == theirs)]
+    return found.iloc[0] if len(found) else None
+
+
+def _against(
+    table: pd.DataFrame, paired: pd.DataFrame, other: str, expected: float, words: str
+) -> list[str]:
+    found = _pick(paired, "vts-0.25", other)
+    if found is None:
+        return []
+    ours, theirs = table.loc["vts-0.25"], table.loc[other]
+    apart = "apart" if ours["mIoU low"] > theirs["mIoU high"] else "not apart"
+    met = "met" if found.mIoU >= expected and apart == "apart" else "NOT met"
+    return [
+        f"VTS at 0.25 scores {_span(ours)} mIoU, {words} ({other}) {_span(theirs)}: a paired "
+        f"difference of {_span(found, digits='+.1f')} points, the two intervals are {apart}. "
+        f"The aim of at least {expected:.0f} points with intervals apart is {met}."
+    ]
+
+
+def _constant(table: pd.DataFrame) -> list[str]:
+    if "constant" not in table.index:
+        return []
+    level = table.loc["constant"]
+    below = table[table["mIoU low"] <= level.mIoU]
+    names = [name for name in below.variant if name != "constant"]
+    which = ", ".join(names) if names else "none"
+    return [
+        f"A constant span fitted on the training split scores {_span(level)} mIoU without looking "
+        f"at a video; rows not clearly above it: {which}."
+    ]
+
+
+def _choice_and_weights(paired: pd.DataFrame) -> list[str]:
+    choice = _pick(paired, "control-constant-weights", "random-0.25")
+    weights = _pick(paired, "control-random-choice", "random-0.25")
+    both = _pick(paired, "vts-0.25", "random-0.25")
+    if choice is None or weights is None or both is None:
+        return []
+    less = _pick(paired, "control-random-choice", "control-constant-weights")
+    words = "which of the two brings more cannot be told"
+    if less["mIoU low"] > 0:
+        words = "the weights on kept tokens bring more than the choice"
+    elif less["mIoU high"] < 0:
+        words = "the choice brings more than the weights on kept tokens"
+    rest = both.mIoU - choice.mIoU - weights.mIoU
+    return [
+        f"Against random tokens with constant weights, the choice alone (VTS choice, constant "
+        f"weights) gains {_span(choice, digits='+.1f')} points and the weights alone (random "
+        f"choice, VTS weights) {_span(weights, digits='+.1f')}: {words} (difference "
+        f"{_span(less, digits='+.1f')}).",
+        f"Together they gain {_span(both, digits='+.1f')} points, {abs(rest):.1f} "
+        f"{'more' if rest > 0 else 'less'} than the sum of the two. Given the weights, the choice "
+        f"is worth {_gain(paired, 'control-random-choice')}; given the choice, the weights are "
+        f"worth {_gain(paired, 'control-constant-weights')}.",
+    ]
+
+
+def _gain(paired: pd.DataFrame, theirs: str) -> str:
+    found = _pick(paired, "vts-0.25", theirs)
+    return EMPTY if found is None else f"{_span(found, digits='+.1f')} points"
+
+
+def _half(table: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
+    found = _pick(paired, "vts-0.5", "vts-0.25")
+    if found is None:
+        return []
+    words = "cannot be told apart from"
+    if found["mIoU high"] < 0:
+        words = "learned less surely than"
+    elif found["mIoU low"] > 0:
+        words = "learned better than"
+    seeds = table.loc["vts-0.5"].seeds
+    return [
+        f"VTS at 0.5 {words} VTS at 0.25 (difference {_span(found, digits='+.1f')} points; "
+        f"seeds of the 0.5 row: {seeds}).{_kept_at_half(table)}"
+    ]
+
+
+def _kept_at_half(table: pd.DataFrame) -> str:
+    row = table.loc["vts-0.5"]
+    if pd.isna(row.get("object")):
+        return ""
+    return (
+        f" At 0.5 it keeps {row.object:.0f} % of the queried object's tokens and "
+        f"{row.distractors:.0f} % of the other objects' (chance: 50 %)."
+    )
+
+
+def _recall(table: pd.DataFrame) -> list[str]:
+    if "vts-0.25" not in table.index or pd.isna(table.loc["vts-0.25"].get("object")):
+        return []
+    row = table.loc["vts-0.25"]
+    met = "met" if row.object >= 95 and row.distractors < row.object - 5 else "NOT met"
+    return [
+        f"At 0.25 the scorer keeps {row.object:.1f} % of the queried object's tokens and "
+        f"{row.distractors:.1f} % of the other objects' (chance: 25 %): the aim of at least 95 % "
+        f"with clearly fewer of the others is {met}."
+    ]
+
+
+def _failures(table: pd.DataFrame) -> list[str]:
+    lost = table[table.failed > 0]
+    if lost.empty:
+        return ["Every query got a readable answer in every run; none was skipped."]
+    rows = ", ".join(f"{row.variant} {row.failed} of {row.asked}" for _, row in lost.iterrows())
+    return [f"Queries without a usable answer count as zero: {rows}."]

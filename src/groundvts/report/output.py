@@ -1,0 +1,104 @@
+"""Tables on paper: printed form, and files in csv, Markdown and LaTeX (booktabs)."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from groundvts.report.tables import SHARES, metric_names
+
+HEADINGS = {"object": "Object tokens kept", "distractors": "Other objects' tokens kept"}
+EMPTY = "–"
+MARK = "†"
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The printed form of a main table: `50.1 [48.0, 52.2]`, joined seeds as `mean of 0, 1`.
+
+    A row partly made by other source than the present has `MARK` after its name.
+    """
+    marks = [f" {MARK}" if older else "" for older in table.older]
+    columns: dict[str, list[str]] = {
+        "Method": [label + mark for label, mark in zip(table.label, marks, strict=True)],
+        "Ratio": [_number(value, "g") for value in table.ratio],
+        "Seeds": [
+            f"mean of {seeds}" if joined else seeds
+            for seeds, joined in zip(table.seeds, table.joined, strict=True)
+        ],
+    }
+    for name in metric_names(table):
+        columns[name] = with_interval(table, name)
+    counts = zip(table.asked, table.scored, table.failed, strict=True)
+    columns["Asked / scored / failed"] = [" / ".join(map(str, row)) for row in counts]
+    for name in SHARES:
+        if name in table:
+            columns[HEADINGS[name]] = with_interval(table, name)
+    return pd.DataFrame(columns)
+
+
+def shown_differences(table: pd.DataFrame) -> pd.DataFrame:
+    """The printed form of the paired differences, in points with a sign."""
+    columns = {"Question": table.question, "Variant": table.ours, "Against": table.theirs}
+    columns |= {name: with_interval(table, name, "+.1f") for name in metric_names(table)}
+    return pd.DataFrame(columns)
+
+
+def shown_plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Any other table: numbers with one digit (losses three), counts whole, gaps as a dash."""
+    columns = {}
+    for name, column in table.items():
+        if not pd.api.types.is_numeric_dtype(column):
+            columns[name] = column.fillna("").replace("", EMPTY)
+        else:
+            digits = ".3f" if "loss" in str(name) else ".1f"
+            whole = (column.dropna() % 1 == 0).all() and "loss" not in str(name)
+            columns[name] = [_number(value, ",.0f" if whole else digits) for value in column]
+    return pd.DataFrame(columns)
+
+
+def with_interval(table: pd.DataFrame, name: str, digits: str = ".1f") -> list[str]:
+    """Values of a column with their interval as text; a gap is a dash."""
+    cells = []
+    for _, row in table.iterrows():
+        low, high = row.get(f"{name} low"), row.get(f"{name} high")
+        cell = _number(row[name], digits)
+        bounded = pd.notna(low) and pd.notna(high)
+        cells.append(f"{cell} [{low:{digits}}, {high:{digits}}]" if bounded else cell)
+    return cells
+
+
+def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, caption: str) -> None:
+    """Write `stem`.csv (tidy, unrounded), `stem`.md and `stem`.tex (printed form)."""
+    stem = Path(stem)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(stem.with_suffix(".csv"), index=False)
+    stem.with_suffix(".md").write_text(f"{markdown(printed)}\n\n{caption}\n", encoding="utf-8")
+    tex = printed.map(_latex).rename(columns=_latex)
+    numbers = len(tex.columns) - 1
+    stem.with_suffix(".tex").write_text(
+        tex.style.hide(axis="index").to_latex(
+            hrules=True,
+            caption=_latex(caption),
+            label=f"tab:{stem.name}",
+            column_format="l" + "r" * numbers,
+        ),
+        encoding="utf-8",
+    )
+
+
+def markdown(printed: pd.DataFrame) -> str:
+    """A Markdown table of text cells."""
+    lines = [list(map(str, printed.columns)), ["---"] * len(printed.columns)]
+    lines += [[str(cell).replace("|", "\\|") for cell in row] for row in printed.to_numpy()]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _number(value: Any, digits: str) -> str:
+    return EMPTY if value is None or pd.isna(value) else f"{value:{digits}}"
+
+
+def _latex(text: Any) -> str:
+    escaped = str(text)
+    for mark in "&%$#_{}":
+        escaped = escaped.replace(mark, f"\\{mark}")
+    return escaped.replace(EMPTY, "--").replace(MARK, "\\dag")

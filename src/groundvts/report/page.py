@@ -1,0 +1,241 @@
+"""The one page to open: what ran, the headline numbers, figures, and links to all the rest."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from groundvts.records import load_records, read_record, source_hash
+from groundvts.report.findings import conclusions, supervision
+from groundvts.report.output import EMPTY, MARK, shown, shown_differences
+from groundvts.report.runs import Run, load_runs
+from groundvts.report.style import STYLE
+from groundvts.report.tables import differences, headline, main_table
+
+CAPTIONS = {
+    "miou": "mIoU of every variant with 95 % intervals; dots are single seeds, the dashed line is "
+    "the constant span, which never looks at a video.",
+    "token_recall": "Share of tokens that the learned choice keeps after each training stage.",
+    "loss": "Training loss by stage and run; dashed lines keep half of the tokens.",
+    "two_queries": "Two queries on one video, one above the other: the kept tokens of each.",
+    "tokens_1": "A clip answered well: kept tokens are framed, dropped ones faded.",
+    "tokens_2": "A clip of middling score.",
+    "tokens_3": "A clip answered badly.",
+}
+NOTEBOOKS = {"training": "Training curves", "results": "Main results", "tokens": "Kept tokens"}
+
+
+def write_page(results: str | Path) -> Path:
+    """Write `results`/index.html from the records, tables, figures and notebooks found there.
+
+    The page holds its own style, links only to files beside it and fetches nothing from outside.
+    """
+    results = Path(results)
+    runs = load_runs(results)
+    table = main_table(results)
+    rows = headline(table)
+    records = list(_records(results))
+    body = [
+        f"<h1>GroundVTS: a run at {escape(results.resolve().name)} scale</h1>",
+        _facts(records),
+        "<h2>Headline</h2>",
+        html_table(_miou_first(shown(rows)), strong=rows.sampler.eq("vts").tolist()),
+        f"<p class=note>{_headline_note(table)}</p>",
+        _list("What the numbers say", conclusions(results)),
+        "<h2>Figures</h2>",
+        *_figures(results),
+        "<h2>Single seeds and paired differences</h2>",
+        _details("Every run", shown(table)),
+        _details("Paired differences (points)", shown_differences(differences(results))),
+        *_others(results),
+        _list("What the base was taught before", supervision(results)),
+        "<h2>What failed</h2>",
+        *_failed(runs, results),
+        "<h2>Time and memory</h2>",
+        html_table(_times(records)),
+        "<h2>Notebooks, tables and records</h2>",
+        *_links(results, runs),
+    ]
+    head = (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>GroundVTS results</title><link rel="icon" href="data:,">'
+        f"<style>{STYLE}</style></head>"
+    )
+    page = results / "index.html"
+    content = "\n".join(part for part in body if part)
+    page.write_text(f"{head}<body><main>\n{content}\n</main></body></html>\n", encoding="utf-8")
+    return page
+
+
+def _miou_first(printed: pd.DataFrame) -> pd.DataFrame:
+    """mIoU before the other metrics, so that a phone shows it without scrolling."""
+    rest = [name for name in printed.columns if name not in ("Method", "Ratio", "mIoU")]
+    return printed[["Method", "Ratio", "mIoU", *rest]]
+
+
+def html_table(printed: pd.DataFrame, strong: Sequence[bool] = ()) -> str:
+    """A table of text cells that scrolls by itself on a narrow screen; `strong` rows stand out."""
+    head = "".join(f"<th>{escape(str(name))}</th>" for name in printed.columns)
+    lines = []
+    for place, row in enumerate(printed.astype(str).to_numpy()):
+        cells = "".join(f"<td>{_cell(value)}</td>" for value in row)
+        ours = " class=ours" if place < len(strong) and strong[place] else ""
+        lines.append(f"<tr{ours}>{cells}</tr>")
+    return f"<div class=wide><table><tr>{head}</tr>{''.join(lines)}</table></div>"
+
+
+def _cell(value: str) -> str:
+    """An interval goes in small type under its value."""
+    text = escape(value)
+    if text.endswith("]") and " [" in text:
+        number, bounds = text.split(" [", 1)
+        return f"<span class=value>{number}</span> <span class=bounds>[{bounds}</span>"
+    return text
+
+
+def _records(results: Path) -> Iterator[dict[str, Any]]:
+    """Every record of the results folder, whatever rule wrote it."""
+    places = ("*/record.json", "*/*/record.json", "*/*/*/record.json", "*/*/*.record.json")
+    found = {path for place in places for path in results.glob(place)}
+    found |= set(results.glob("scores/*/*.json"))
+    for path in sorted(found):
+        record = read_record(path)
+        if {"verb", "started", "seconds"} <= set(record):
+            yield record
+
+
+def _facts(records: list[dict[str, Any]]) -> str:
+    """What, when, on what, how long, as a short definition list."""
+    if not records:
+        return ""
+    last = max(records, key=lambda record: record["started"])
+    first = min(record["started"] for record in records)
+    hardware, versions = last["hardware"], last["versions"]
+    older = sum(record["source"] != source_hash() for record in records)
+    names = ("python", "torch", "transformers", "peft", "snakemake")
+    facts = {
+        "Made": f"{first[:16].replace('T', ' ')} to {last['started'][:16].replace('T', ' ')} UTC",
+        "Computing time": f"{_minutes(sum(record['seconds'] for record in records))} in "
+        f"{len(records)} recorded steps",
+        "Machine": f"{hardware['cpu']}, {hardware['cores']} cores, "
+        f"{hardware['memory_gb']:.0f} GB memory, GPU: {hardware['gpu'] or 'none'}",
+        "Protocol": ", ".join(sorted({record["protocol"] for record in records})),
+        "Versions": ", ".join(f"{name} {versions.get(name) or EMPTY}" for name in names),
+        "Source": f"commit {(last['commit'] or 'unknown')[:12]}, package {source_hash()[:12]}; "
+        f"{older or 'no'} step(s) made by other source than the present",
+    }
+    lines = (f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
+    return f"<dl>{''.join(lines)}</dl>"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def _headline_note(table: pd.DataFrame) -> str:
+    asked = table.asked[~table.joined].max()
+    note = (
+        f"Percent with 95 % intervals over {asked} test queries, resampled by video; rows of "
+        "several seeds show their mean, resampled by video and seed. The constant span is the "
+        "trivial baseline."
+    )
+    if table.older.any():
+        note += f" {MARK} partly made by other source than the present."
+    return note
+
+
+def _figures(results: Path) -> Iterator[str]:
+    found = {path.stem: path for path in sorted(results.glob("figures/*.png"))}
+    for name in [*CAPTIONS, *sorted(set(found) - set(CAPTIONS))]:
+        if name not in found:
+            continue
+        caption = escape(CAPTIONS.get(name, name.replace("_", " ")))
+        pdf = (
+            f' <a href="figures/{name}.pdf">pdf</a>' if _has(results, f"figures/{name}.pdf") else ""
+        )
+        yield (
+            f'<figure><img src="figures/{name}.png" alt="{caption}">'
+            f"<figcaption>{caption}{pdf}</figcaption></figure>"
+        )
+
+
+def _others(results: Path) -> Iterator[str]:
+    """Scores on benchmarks other than that of the main comparison."""
+    scores = load_records(results)
+    for dataset, rows in scores[scores.dataset != "charades_sta"].groupby("dataset"):
+        names = [name.removesuffix(" low") for name in rows.columns if name.endswith(" low")]
+        known = [name for name in names if rows[name].notna().any()]
+        printed = rows[["run", *known]].rename(columns={"run": "Run"})
+        printed[known] = printed[known].map(lambda value: f"{value:.1f}")
+        yield _details(f"Scores on {dataset}", printed)
+
+
+def _details(title: str, printed: pd.DataFrame) -> str:
+    return f"<details><summary>{escape(title)}</summary>{html_table(printed)}</details>"
+
+
+def _list(title: str, sentences: Iterable[str]) -> str:
+    lines = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f"<h2>{escape(title)}</h2><ul>{lines}</ul>" if lines else ""
+
+
+def _failed(runs: list[Run], results: Path) -> Iterator[str]:
+    """Runs without a score, queries without an answer by reason, videos that cannot be read."""
+    lines = [f"{run.name}: no score record" for run in runs if run.score is None]
+    for run in runs:
+        reasons = pd.Series([entry["reason"] for entry in (run.score or {}).get("failures", [])])
+        for reason, count in reasons.value_counts().items():
+            lines.append(f"{run.name}: {count} of {run.score['counts']['asked']} queries, {reason}")
+    for index in sorted(results.glob("frames/*/index.json")):
+        failed = read_record(index).get("failed", {})
+        lines += [f"{index.parent.name} video {video}: {why}" for video, why in failed.items()]
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    yield f"<ul>{items}</ul>" if lines else "<p>Nothing: every query of every run was scored.</p>"
+
+
+def _times(records: list[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(records)[["verb", "seconds", "peak_memory_mb"]]
+    grouped = frame.groupby("verb", sort=False)
+    return pd.DataFrame(
+        {
+            "Step": list(grouped.groups),
+            "Times": grouped.size().tolist(),
+            "Seconds in all": [f"{value:.0f}" for value in grouped.seconds.sum()],
+            "Longest (s)": [f"{value:.0f}" for value in grouped.seconds.max()],
+            "Peak memory (MB)": [f"{value:.0f}" for value in grouped.peak_memory_mb.max()],
+        }
+    )
+
+
+def _has(results: Path, path: str) -> bool:
+    return (results / path).is_file()
+
+
+def _links(results: Path, runs: list[Run]) -> Iterator[str]:
+    """Links to what exists: notebooks, tables, and the records run by run."""
+    stems = sorted({path.stem for path in results.glob("notebooks/*.ipynb")})
+    for stem in [*NOTEBOOKS, *(stem for stem in stems if stem not in NOTEBOOKS)]:
+        paths = {kind: f"notebooks/{stem}.{kind}" for kind in ("html", "ipynb")}
+        yield _line(results, NOTEBOOKS.get(stem, stem), paths)
+    for stem in sorted({path.stem for path in results.glob("tables/*.csv")}):
+        paths = {kind: f"tables/{stem}.{kind}" for kind in ("csv", "md", "tex")}
+        yield _line(results, f"Table {stem.replace('_', ' ')}", paths)
+    yield _line(results, "Run list", {"json": "runs.json"})
+    lines = []
+    for run in runs:
+        paths = {stage: f"stages/{run.name}/{stage}/record.json" for stage in run.stages}
+        paths["merge"] = f"merged/{run.name}/record.json"
+        for kind in sorted((results / "scores" / run.name).glob("*.json")):
+            paths[f"score {kind.stem}"] = f"scores/{run.name}/{kind.name}"
+        for kind in sorted((results / "predictions" / run.name).glob("*.json*")):
+            paths[kind.name] = f"predictions/{run.name}/{kind.name}"
+        lines.append(_line(results, run.name, paths))
+    yield f"<details><summary>Records of each run</summary>{''.join(lines)}</details>"
+
+
+def _line(results: Path, title: str, paths: dict[str, str]) -> str:
+    links = [f'<a href="{path}">{name}</a>' for name, path in paths.items() if _has(results, path)]
+    return f"<p class=links><b>{escape(title)}</b> {' · '.join(links)}</p>" if links else ""

@@ -1,0 +1,113 @@
+"""The three stages (paper, section 3.4): which parameters each trains, and how one follows another.
+
+Every stage is a PEFT adapter on the unchanged base: LoRA on the language model and, saved whole,
+the modules that train with it. A stage that trains the same parameters as the one before goes on
+with its adapter; otherwise the earlier adapter is merged and a new one begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
+from peft.utils.constants import DUMMY_TARGET_MODULES
+
+from groundvts.errors import BadInput
+
+STAGES = ("warmup", "joint", "grounding")
+MODULES = {"vts": "vts", "projector": "visual.merger"}
+LORA_TARGETS = r".*language_model\.layers\.\d+\.self_attn\.[qkvo]_proj"
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """How one stage trains.
+
+    learning_rate: one for each group that trains: `vts`, `projector`, `lora`.
+    steps: optimiser steps, or None to train `epochs` over the data.
+    batch_size: samples of one process and step; `accumulation` steps make an optimiser step.
+    """
+
+    data: str
+    learning_rate: dict
+    steps: int | None = None
+    epochs: float = 1
+    batch_size: int = 2
+    accumulation: int = 4
+    warmup: float = 0.1
+    min_learning_rate: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    max_grad_norm: float = 1.0
+    lora_rank: int = 8
+    lora_alpha: int = 16
+    lora_dropout: float = 0.05
+    checkpoint_steps: int = 100
+
+    def __post_init__(self) -> None:
+        unknown = set(self.learning_rate) - {"vts", "projector", "lora"}
+        if unknown or not self.learning_rate:
+            raise BadInput("learning_rate: name one for each group of vts, projector, lora")
+
+    @classmethod
+    def from_dict(cls, settings: dict) -> StageSettings:
+        """Reads settings, refusing unknown keys by name (BadInput)."""
+        unknown = set(settings) - {f.name for f in fields(cls)}
+        if unknown:
+            raise BadInput(f"stage setting {sorted(unknown)[0]}: no such setting")
+        return cls(**settings)
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """Names and number of the parameters that train, by group."""
+
+    names: list[str] = field(default_factory=list)
+    groups: dict[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict:
+        return {"total": sum(self.groups.values()), "groups": self.groups, "names": self.names}
+
+
+def group_of(name: str) -> str:
+    """The group a trainable parameter belongs to, by its name."""
+    if "lora_" in name:
+        return "lora"
+    return "vts" if ".vts." in f".{name}" else "projector"
+
+
+def adapter_config(settings: StageSettings) -> LoraConfig:
+    """The PEFT configuration of a stage: LoRA where it trains, whole modules beside it."""
+    saved = [module for group, module in MODULES.items() if group in settings.learning_rate]
+    lora = "lora" in settings.learning_rate
+    return LoraConfig(
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=LORA_TARGETS if lora else DUMMY_TARGET_MODULES,
+        modules_to_save=saved,
+    )
+
+
+def stage_model(model, settings: StageSettings, previous: Path | None) -> PeftModel:
+    """Wraps `model` (the base with its sampling module) for a stage that follows `previous`."""
+    config = adapter_config(settings)
+    if previous is not None:
+        earlier = PeftConfig.from_pretrained(previous)
+        if earlier.modules_to_save == config.modules_to_save and (
+            earlier.target_modules == config.target_modules
+        ):
+            return PeftModel.from_pretrained(model, previous, is_trainable=True)
+        model = PeftModel.from_pretrained(model, previous).merge_and_unload()
+    return get_peft_model(model, config)
+
+
+def trainable_parameters(model) -> Trainable:
+    """What of `model` trains, counted by group."""
+    trainable = Trainable()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            trainable.names.append(name)
+            group = group_of(name)
+            trainable.groups[group] = trainable.groups.get(group, 0) + parameter.numel()
+    return trainable

@@ -1,0 +1,113 @@
+"""Records: the envelope, atomic writing, clear errors, hashes of inputs and source."""
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from synthetic_records import RUNS, write_results
+
+from groundvts.errors import BadInput
+from groundvts.records import (
+    hash_path,
+    load_records,
+    read_record,
+    recording,
+    source_hash,
+    write_json,
+)
+
+
+def test_envelope_is_whole(tmp_path):
+    (tmp_path / "input.txt").write_text("abc")
+    with recording("score", {"k": 1}, {"text": tmp_path / "input.txt"}, "paper", seed=3) as record:
+        record["payload"] = 7
+    assert record["verb"] == "score"
+    assert record["settings"] == {"k": 1}
+    assert record["protocol"] == "paper"
+    assert record["seed"] == 3
+    assert record["payload"] == 7
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert record["inputs"]["text"]["sha256"] == digest
+    assert record["source"] == source_hash()
+    assert len(source_hash()) == 64
+    assert record["versions"]["numpy"] == np.__version__
+    assert record["hardware"]["cores"] >= 1
+    assert record["hardware"]["memory_gb"] > 0
+    assert record["seconds"] > 0
+    assert record["peak_memory_mb"] > 1
+    assert record["started"].endswith("+00:00")
+
+
+def test_missing_input_is_bad_input(tmp_path):
+    with (
+        pytest.raises(BadInput, match=r"absent\.txt: no such file"),
+        recording("score", {}, {"text": tmp_path / "absent.txt"}),
+    ):
+        pass
+
+
+def test_failed_write_keeps_the_old_file(tmp_path):
+    path = tmp_path / "record.json"
+    write_json(path, {"value": 1})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(path, {"value": math.nan})
+    with pytest.raises(TypeError):
+        write_json(path, {"value": object()})
+    assert json.loads(path.read_text()) == {"value": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_numpy_values_and_paths_become_plain(tmp_path):
+    path = tmp_path / "new" / "record.json"
+    write_json(path, {"a": np.float32(0.5), "b": np.arange(3), "c": path, "d": "é"})
+    assert read_record(path) == {"a": 0.5, "b": [0, 1, 2], "c": str(path), "d": "é"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such record"),
+        (b'{"a": 1,\n "b": }', "line 2: not valid JSON"),
+        (b"[1, 2]", "a record is a JSON object, found list"),
+        (b"\xff\xfe\x00", "cannot be read"),
+    ],
+)
+def test_broken_record_is_one_clear_line(tmp_path, content, message):
+    path = tmp_path / "record.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadInput, match=message) as caught:
+        read_record(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_folder_hash_follows_names_and_contents(tmp_path):
+    for folder, names in (("one", "ab"), ("two", "ba"), ("other", "ac")):
+        (tmp_path / folder / "sub").mkdir(parents=True)
+        for name in names:
+            (tmp_path / folder / "sub" / name).write_text("same")
+    one, two, other = (hash_path(tmp_path / name) for name in ("one", "two", "other"))
+    assert one == two != other
+    (tmp_path / "two" / "sub" / "a").write_text("changed")
+    assert hash_path(tmp_path / "two") != one
+
+
+def test_load_records_takes_score_records_only(tmp_path):
+    frame = load_records(write_results(tmp_path, skip=("full-s0",), videos=2))
+    assert sorted(frame.run) == sorted(row[0] for row in RUNS if row[0] != "full-s0")
+    assert set(frame.dataset) == {"charades_sta"}
+    assert (frame.asked == frame.scored + frame.failed).all()
+    assert (frame["mIoU low"] <= frame.mIoU).all()
+
+
+def test_records_and_report_do_not_import_torch():
+    modules = "records, report.page, report.notebook, report.readme, report.figures"
+    command = f"import sys\nfrom groundvts import {modules.split(',')[0]}\n"
+    for module in modules.split(", ")[1:]:
+        command += f"import groundvts.{module}\n"
+    command += "assert 'torch' not in sys.modules, 'torch was imported'"
+    subprocess.run([sys.executable, "-c", command], check=True)

@@ -1,0 +1,229 @@
+"""The report's tables, differences, words and pictures, from made-up records."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_records import LEVEL, RUNS, write_results
+
+from groundvts.errors import BadInput
+from groundvts.records import read_record, write_json
+from groundvts.report.choice import Choices
+from groundvts.report.findings import conclusions, stage_conclusions
+from groundvts.report.intervals import mean_interval, paired_difference
+from groundvts.report.output import MARK, markdown, shown, shown_plain, write_table
+from groundvts.report.page import write_page
+from groundvts.report.runs import load_runs
+from groundvts.report.tables import (
+    beside_paper,
+    differences,
+    headline,
+    main_table,
+    training_table,
+)
+from groundvts.report.timeline import _dim
+
+ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED = ROOT / "workflow" / "published" / "charades_sta.csv"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return write_results(tmp_path_factory.mktemp("toy"))
+
+
+def iou_of(results, run):
+    return np.array(read_record(results / f"scores/{run}/charades_sta.json")["queries"]["IoU"])
+
+
+# ---- intervals
+
+
+def test_equal_values_have_no_width():
+    videos = np.repeat(["a", "b", "c"], 4)
+    assert mean_interval(np.full((2, 12), 40.0), videos) == pytest.approx((40.0, 40.0))
+
+
+def test_paired_difference_of_a_shift_is_exact():
+    rng = np.random.default_rng(1)
+    base = rng.random((1, 60)) * 100
+    found = paired_difference(base + 5, base, np.repeat(np.arange(20), 3).astype(str))
+    assert found == pytest.approx((5.0, 5.0, 5.0))
+
+
+def test_queries_of_one_video_count_as_one():
+    values = np.random.default_rng(2).random((1, 30)) * 100
+    alone = mean_interval(values, np.arange(30).astype(str))
+    tenfold = mean_interval(np.repeat(values, 10, axis=1), np.repeat(np.arange(30), 10).astype(str))
+    assert tenfold == pytest.approx(alone)
+
+
+def test_joined_interval_holds_the_spread_between_seeds():
+    values = np.stack([np.full(50, 20.0), np.full(50, 80.0)])
+    low, high = mean_interval(values, np.arange(50).astype(str))
+    assert (low, high) == pytest.approx((20.0, 80.0))
+
+
+# ---- tables
+
+
+def test_main_table_shows_seeds_singly_and_joined(results):
+    table = main_table(results)
+    assert len(table) == len(RUNS) + 3
+    rows = table[table.variant == "vts-0.25"]
+    assert rows.seeds.tolist() == ["0", "1", "0, 1"]
+    assert rows.joined.tolist() == [False, False, True]
+    assert rows.mIoU.iloc[2] == pytest.approx(rows.mIoU.iloc[:2].mean())
+    assert rows["mIoU low"].iloc[2] < rows.mIoU.iloc[2] < rows["mIoU high"].iloc[2]
+    assert (table.asked == table.scored + table.failed).all()
+    assert rows.object.iloc[0] == 99
+    assert rows.distractors.iloc[0] == 58
+    assert headline(table).variant.tolist() == list(dict.fromkeys(row[1] for row in RUNS))
+
+
+def test_absent_runs_leave_no_row(tmp_path):
+    kept = {"constant", "vts-0.25-s1"}
+    folder = write_results(tmp_path, skip=tuple(r[0] for r in RUNS if r[0] not in kept), videos=3)
+    table = main_table(folder)
+    assert table.variant.tolist() == ["constant", "vts-0.25"]
+    assert not table.joined.any()
+    assert differences(folder).theirs.tolist() == ["constant"]
+    assert any("constant span" in sentence for sentence in conclusions(folder))
+    assert "vts-0.25-s0: no score record" in write_page(folder).read_text()
+
+
+def test_nothing_scored_is_bad_input(tmp_path):
+    folder = write_results(tmp_path, skip=tuple(row[0] for row in RUNS), videos=1)
+    with pytest.raises(BadInput, match="no run has a score record"):
+        main_table(folder)
+
+
+def test_other_queries_are_refused(tmp_path):
+    folder = write_results(tmp_path, videos=2)
+    path = folder / "scores/base/charades_sta.json"
+    record = read_record(path)
+    record["queries"]["id"][0] = "another"
+    write_json(path, record)
+    with pytest.raises(BadInput, match="different queries"):
+        main_table(folder)
+
+
+def test_difference_is_taken_against_the_better(results):
+    paired = differences(results)
+    means = {
+        name: np.mean([iou_of(results, f"{name}-s{seed}") for seed in (0, 1)])
+        for name in ("random-0.25", "uniform-0.25", "vts-0.25")
+    }
+    better = max(("random-0.25", "uniform-0.25"), key=means.get)
+    row = paired.iloc[0]
+    assert (row.ours, row.theirs) == ("vts-0.25", better)
+    assert row.mIoU == pytest.approx(100 * (means["vts-0.25"] - means[better]))
+    assert row["mIoU low"] < row.mIoU < row["mIoU high"]
+    base = paired[(paired.ours == "vts-0.25") & (paired.theirs == "base")].iloc[0]
+    expected = 100 * (means["vts-0.25"] - iou_of(results, "base").mean())
+    assert base.mIoU == pytest.approx(expected)
+
+
+def test_rows_of_other_source_are_marked(tmp_path):
+    folder = write_results(tmp_path, videos=2)
+    assert not main_table(folder).older.any()
+    path = folder / "stages/vts-0.5-s0/joint/record.json"
+    write_json(path, read_record(path) | {"source": "0" * 64})
+    table = main_table(folder)
+    assert table[table.older != ""].variant.tolist() == ["vts-0.5"]
+    assert table[table.older != ""].older.tolist() == ["train"]
+    assert [MARK in name for name in shown(table).Method].count(True) == 1
+    assert f"{MARK} partly made by other source" in write_page(folder).read_text()
+
+
+def test_training_table_has_every_stage(results):
+    table = training_table(results)
+    assert len(table) == 3 * (len(RUNS) - 2)
+    assert (table["last loss"] < table["first loss"]).all()
+
+
+def test_another_benchmark_gets_its_own_table(tmp_path):
+    folder = write_results(tmp_path, videos=2)
+    path = folder / "scores/vts-0.25-s0/charades_sta.json"
+    other = read_record(path) | {"dataset": "qvhighlights"}
+    other["metrics"] = {"MR-mAP": {"value": 41.25, "low": 40.0, "high": 43.0}}
+    write_json(path.with_name("qvhighlights.json"), other)
+    assert len(main_table(folder)) == len(RUNS) + 3
+    page = write_page(folder).read_text()
+    assert "Scores on qvhighlights" in page
+    assert "MR-mAP" in page
+
+
+def test_table_files(results, tmp_path):
+    table = main_table(results)
+    write_table(table, shown(table), tmp_path / "main", "All & more, 95 %.")
+    assert pd.read_csv(tmp_path / "main.csv").mIoU.tolist() == pytest.approx(table.mIoU.tolist())
+    lines = (tmp_path / "main.md").read_text().splitlines()
+    assert len({line.count("|") for line in lines[: len(table) + 2]}) == 1
+    tex = (tmp_path / "main.tex").read_text()
+    assert all(word in tex for word in (r"\toprule", r"\midrule", r"\bottomrule"))
+    assert r"All \& more, 95 \%." in tex
+    assert "_" not in tex.replace(r"\_", "")
+
+
+def test_published_numbers():
+    paper = pd.read_csv(PUBLISHED)
+    metrics = ["R1@0.3", "R1@0.5", "R1@0.7", "mIoU"]
+    assert paper.columns.tolist() == ["method", "density", *metrics, "source"]
+    assert paper.source.value_counts().to_dict() == {"Table 12": 30, "Table 1": 14}
+    by_method = paper[paper.density.isna()].set_index("method")
+    for method in ("Qwen2.5VL-7B", "Qwen2.5VL-7B-G", "GroundVTS-Q"):
+        at_one = paper[(paper.method == method) & (paper.density == 1.0)]
+        assert by_method.loc[method, metrics].tolist() == at_one[metrics].iloc[0].tolist()
+
+
+def test_paper_and_toy_stand_apart(results):
+    beside = beside_paper(PUBLISHED, main_table(results))
+    assert beside.what.tolist().count("this run") == 3
+    found = beside[(beside.what == "paper") & (beside.method == "GroundVTS-Q")]
+    assert found.mIoU.tolist() == [50.1]
+    assert "50.1" in markdown(shown_plain(beside))
+
+
+# ---- words
+
+
+def test_conclusions_follow_the_numbers(results, tmp_path, monkeypatch):
+    good = conclusions(results)
+    assert "points with intervals apart is met" in good[0]
+    assert any("0.5 learned less surely" in sentence for sentence in good)
+    monkeypatch.setitem(LEVEL, "vts-0.25", 0.39)
+    bad = conclusions(write_results(tmp_path))
+    assert "points with intervals apart is NOT met" in bad[0]
+    assert any("0.5 learned better" in sentence for sentence in bad)
+
+
+def test_stage_conclusions_need_the_object_above_the_others(results):
+    sentences = stage_conclusions(load_runs(results))
+    assert len(sentences) == 4
+    assert all("does not yet follow the query" in sentence for sentence in sentences)
+
+
+# ---- pictures
+
+
+def test_dropped_cells_fade_and_kept_cells_stay():
+    frame = np.full((4, 6, 3), 100, dtype=np.uint8)
+    dimmed = _dim(frame, np.array([[True, False, False], [False, False, True]]))
+    assert (dimmed[:2, :2] == 100).all()
+    assert (dimmed[2:, 4:] == 100).all()
+    assert (dimmed[:2, 2:] > 200).all()
+    assert (dimmed[2:, :4] > 200).all()
+
+
+def test_kept_tokens_are_time_major(results):
+    choices = Choices(results, "vts-0.25-s0")
+    timeline = choices.timeline(4)
+    assert timeline.kept_thw.shape == (16, 2, 2)
+    assert timeline.kept_thw.sum() == len(timeline.kept) == 16
+    step, row, col = np.argwhere(timeline.kept_thw)[0]
+    assert timeline.kept[0] == step * 4 + row * 2 + col
+    inside, chance = choices.inside()
+    assert inside > chance
+    assert choices.overlap(0, 0) == 100

@@ -1,0 +1,151 @@
+"""Notebooks, page and README of the report, made from made-up records."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pytest
+from synthetic_records import write_results
+
+from groundvts.errors import BadInput, RunFailed
+from groundvts.records import write_json
+from groundvts.report.notebook import fetched, render_notebook
+from groundvts.report.page import write_page
+from groundvts.report.readme import BEGIN, END, check, render_results, save_reference, update
+
+ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED = ROOT / "workflow" / "published" / "charades_sta.csv"
+NOTEBOOKS = ("training", "results", "tokens")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return write_results(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module")
+def rendered(results):
+    """The results folder with executed notebooks, tables, figures and page."""
+    for name in NOTEBOOKS:
+        out = results / "notebooks" / name
+        parameters = {"results": str(results)}
+        if name == "results":
+            parameters["published"] = str(PUBLISHED)
+        notebook = ROOT / "notebooks" / f"{name}.ipynb"
+        render_notebook(notebook, f"{out}.ipynb", f"{out}.html", parameters)
+    write_page(results)
+    return results
+
+
+# ---- notebooks and page
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_is_thin_and_stripped(name):
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    assert sum(len(cell.source.splitlines()) for cell in code) < 150
+    tagged = [cell for cell in code if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    assert 'results = "results/toy"' in tagged[0].source
+    assert notebook.metadata.language_info.name == "python"
+
+
+def test_notebooks_write_their_tables_and_figures(rendered):
+    for stem in ("main", "differences", "paper", "training"):
+        for suffix in ("csv", "md", "tex"):
+            assert (rendered / "tables" / f"{stem}.{suffix}").stat().st_size > 0
+    for stem in ("loss", "token_recall", "miou", "tokens_1", "tokens_3", "two_queries"):
+        for suffix in ("png", "pdf"):
+            assert (rendered / "figures" / f"{stem}.{suffix}").stat().st_size > 1000
+    page = (rendered / "notebooks" / "tokens.html").read_text()
+    assert page.count("<img ") == 4
+    assert not fetched(page)
+
+
+class Addresses(HTMLParser):
+    """Collects every link and every resource of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        self.found += [value for key, value in attrs if key in ("href", "src") and value]
+
+
+def test_page_links_hold_and_nothing_is_fetched(rendered):
+    text = (rendered / "index.html").read_text()
+    parser = Addresses()
+    parser.feed(text)
+    local = [address for address in parser.found if not address.startswith("data:")]
+    assert len(local) > 60
+    assert [address for address in local if not (rendered / address).is_file()] == []
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "<script" not in text
+    assert text.count("<img ") == 7
+    for name in NOTEBOOKS:
+        assert f"notebooks/{name}.html" in local
+    assert "unparsed answer" in text
+    assert "Constant span" in text
+    assert text.count("<tr class=ours>") == 3
+
+
+def test_fetched_finds_what_a_browser_would_load():
+    bad = (
+        '<script src="https://a/b.js"></script>',
+        '<link rel="stylesheet" href="http://a/b.css">',
+        "<style>p { background: url('https://a/b.png') }</style>",
+        "<script>await import('https://a/b.mjs')</script>",
+    )
+    assert all(fetched(html) for html in bad)
+    assert not fetched('<a href="https://a">a</a> <img src="data:image/png;base64,https">')
+
+
+def test_failing_cell_is_named_and_leaves_nothing(tmp_path):
+    notebook = nbformat.v4.new_notebook()
+    cell = nbformat.v4.new_code_cell("results = ''", metadata={"tags": ["parameters"]})
+    notebook.cells = [cell, nbformat.v4.new_code_cell("1 / 0")]
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "", "language": "python"}
+    nbformat.write(notebook, tmp_path / "bad.ipynb")
+    out = tmp_path / "out"
+    with pytest.raises(RunFailed, match=r"bad\.ipynb.*'1 / 0'.*ZeroDivisionError"):
+        render_notebook(tmp_path / "bad.ipynb", out / "bad.ipynb", out / "bad.html", {})
+    assert list(out.iterdir()) == []
+
+
+def test_unreadable_notebook_is_bad_input(tmp_path):
+    (tmp_path / "bad.ipynb").write_text("{")
+    with pytest.raises(BadInput, match=r"bad\.ipynb: not a readable notebook"):
+        render_notebook(tmp_path / "bad.ipynb", tmp_path / "a", tmp_path / "b", {})
+
+
+# ---- README
+
+
+def test_readme_follows_the_reference_records(results, tmp_path):
+    reference, readme = tmp_path / "reference", tmp_path / "README.md"
+    save_reference(results, reference)
+    assert render_results(reference) == render_results(results)
+    readme.write_text(f"# Title\n\n{BEGIN}\n{END}\n\nThe end.\n")
+    assert not check(readme, reference)
+    update(readme, reference)
+    text = readme.read_text()
+    assert check(readme, reference)
+    assert text.startswith("# Title\n")
+    assert text.endswith(f"{END}\n\nThe end.\n")
+    assert "| GroundVTS (2 seeds) | 0.25 |" in text
+    path = reference / "scores/base/charades_sta.json"
+    record = json.loads(path.read_text())
+    record["metrics"]["mIoU"]["value"] += 1
+    write_json(path, record)
+    assert not check(readme, reference)
+
+
+def test_readme_without_markers_is_bad_input(results, tmp_path):
+    (tmp_path / "README.md").write_text("# Title\n")
+    with pytest.raises(BadInput, match="lacks the markers"):
+        update(tmp_path / "README.md", results)

@@ -1,0 +1,103 @@
+# Videos and annotations, converted, and every frame decoded once.
+
+
+rule toy_benchmark:
+    output:
+        videos=directory(f"{R}/benchmark/videos"),
+        moments=expand(f"{R}/benchmark/charades_sta_{{split}}.txt", split=SPLITS),
+        durations=expand(f"{R}/benchmark/Charades_v1_{{split}}.csv", split=SPLITS),
+        questions=expand(f"{R}/benchmark/llava_video_{{split}}.json", split=SPLITS),
+        objects=f"{R}/benchmark/objects.json",
+    params:
+        settings=settings("seed", side=config["toy"]["side"], clips=config["toy"]["clips"]),
+        out=f"{R}/benchmark",
+    log:
+        f"{R}/logs/toy_benchmark.log",
+    threads: workflow.cores
+    conda:
+        ENV
+    message:
+        "Making the toy benchmark: H.264 clips and annotations in the published formats"
+    shell:
+        "groundvts toy-benchmark --settings {params.settings:q} --workers {threads} "
+        "--out {params.out} 2>&1 | tee {log}"
+
+
+rule convert:
+    input:
+        annotations=f"{R}/benchmark/charades_sta_{{split}}.txt",
+        durations=f"{R}/benchmark/Charades_v1_{{split}}.csv",
+        library=[f"{LIBRARY}/data/{name}.py" for name in ("convert", "charades_sta", "validate")],
+    output:
+        moments=f"{R}/data/charades_sta/{{split}}/moments.jsonl",
+        validation=f"{R}/data/charades_sta/{{split}}/validation.json",
+    params:
+        out=lambda wildcards, output: str(Path(output.moments).parent),
+    log:
+        f"{R}/logs/convert/{{split}}.log",
+    conda:
+        ENV
+    message:
+        "Converting and validating Charades-STA annotations: {wildcards.split}"
+    shell:
+        "groundvts convert charades_sta --split {wildcards.split} --annotations {input.annotations} "
+        "--durations {input.durations} --out {params.out} 2>&1 | tee {log}"
+
+
+rule grounding_conversations:
+    input:
+        moments=f"{R}/data/charades_sta/{{split}}/moments.jsonl",
+    output:
+        f"{R}/data/conversations/grounding_{{split}}.jsonl",
+    params:
+        settings=settings("protocol", **config["prompts"]),
+    log:
+        f"{R}/logs/conversations/grounding_{{split}}.log",
+    conda:
+        ENV
+    message:
+        "Building grounding conversations: {wildcards.split}"
+    shell:
+        "groundvts conversations --moments {input.moments} --settings {params.settings:q} "
+        "--out {output} 2>&1 | tee {log}"
+
+
+rule question_conversations:
+    input:
+        f"{R}/benchmark/llava_video_{{split}}.json",
+    output:
+        f"{R}/data/conversations/questions_{{split}}.jsonl",
+    params:
+        settings=settings("protocol", **config["prompts"]),
+    log:
+        f"{R}/logs/conversations/questions_{{split}}.log",
+    conda:
+        ENV
+    message:
+        "Building question conversations: {wildcards.split}"
+    shell:
+        "groundvts conversations --llava-video {input} --settings {params.settings:q} "
+        "--out {output} 2>&1 | tee {log}"
+
+
+rule frames:
+    input:
+        videos=f"{R}/benchmark/videos",
+        names=[
+            f"{R}/data/charades_sta/{{split}}/moments.jsonl",
+            f"{R}/data/conversations/questions_{{split}}.jsonl",
+        ],
+    output:
+        directory(f"{R}/frames/{{split}}"),
+    params:
+        settings=json.dumps(config["frames"], sort_keys=True),
+    log:
+        f"{R}/logs/frames/{{split}}.log",
+    threads: workflow.cores
+    conda:
+        ENV
+    message:
+        "Decoding frames once: {wildcards.split}"
+    shell:
+        "groundvts frames --videos {input.videos} --names {input.names} --workers {threads} "
+        "--settings {params.settings:q} --out {output} 2>&1 | tee {log}"

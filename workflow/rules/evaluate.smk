@@ -1,0 +1,49 @@
+# Scores with intervals, and which tokens each stage's sampler keeps.
+
+METRICS = [f"{LIBRARY}/metrics/{name}.py" for name in ("moments", "bootstrap", "score")]
+
+
+rule score:
+    input:
+        predictions=f"{R}/predictions/{{run}}/charades_sta.jsonl",
+        annotations=f"{R}/data/charades_sta/test/moments.jsonl",
+        library=METRICS,
+    output:
+        f"{R}/scores/{{run}}/charades_sta.json",
+    params:
+        resamples=config["score"]["resamples"],
+    log:
+        f"{R}/logs/score/{{run}}.log",
+    conda:
+        ENV
+    message:
+        "Scoring {wildcards.run}"
+    shell:
+        "groundvts score charades_sta --run {wildcards.run} --predictions {input.predictions} "
+        "--annotations {input.annotations} --resamples {params.resamples} --out {output} "
+        "2>&1 | tee {log}"
+
+
+rule tokens:
+    input:
+        stages=expand(f"{R}/stages/{{{{run}}}}/{{stage}}", stage=STAGES),
+        objects=f"{R}/benchmark/objects.json",
+        moments=f"{R}/data/charades_sta/val/moments.jsonl",
+        library=f"{LIBRARY}/metrics/tokens.py",
+    output:
+        f"{R}/scores/{{run}}/tokens.json",
+    params:
+        selections=lambda w, input: [
+            f"{stage}={folder}/selection.jsonl" for stage, folder in zip(STAGES, input.stages)
+        ],
+        resamples=config["score"]["resamples"],
+    log:
+        f"{R}/logs/tokens/{{run}}.log",
+    conda:
+        ENV
+    message:
+        "Counting whose tokens {wildcards.run} keeps"
+    shell:
+        "groundvts tokens --run {wildcards.run} --selections {params.selections} "
+        "--objects {input.objects} --moments {input.moments} --resamples {params.resamples} "
+        "--out {output} 2>&1 | tee {log}"

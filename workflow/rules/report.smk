@@ -1,0 +1,89 @@
+# Notebooks, tables and figures from the records, and one page that shows them.
+
+REPORT = sorted(str(path) for path in Path(LIBRARY, "report").glob("*.py"))
+SCORES = expand(f"{R}/scores/{{run}}/charades_sta.json", run=["constant", "base", *RUNS])
+TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=RUNS)
+TRAINED = expand(f"{R}/stages/{{run}}/{{stage}}", run=RUNS, stage=STAGES)
+SHOWN = [run for run in RUNS if RUNS[run].vts["sampler"] == "vts"][:1] or list(RUNS)[:1]
+
+
+localrules:
+    list_runs,
+
+
+rule list_runs:
+    output:
+        f"{R}/runs.json",
+    params:
+        rows=lambda w: [
+            {"run": "constant", "variant": "constant", "label": "Constant window"},
+            {"run": "base", "variant": "base", "label": "Base, all tokens, no fine-tuning"},
+            *(run.row() for run in RUNS.values()),
+        ],
+    log:
+        f"{R}/logs/list_runs.log",
+    conda:
+        ENV
+    message:
+        "Listing the runs"
+    run:
+        Path(output[0]).write_text(json.dumps(params.rows, indent=1) + "\n", encoding="utf-8")
+
+
+def notebook_inputs(wildcards):
+    """The records a notebook draws from."""
+    return {
+        "training": [*TRAINED, *TOKENS, f"{R}/base"],
+        "results": [*SCORES, *TOKENS, f"{R}/base", "workflow/published/charades_sta.csv"],
+        "tokens": [
+            *expand(f"{R}/predictions/{{run}}/charades_sta.jsonl", run=SHOWN),
+            *expand(f"{R}/scores/{{run}}/charades_sta.json", run=SHOWN),
+            f"{R}/data/charades_sta/test/moments.jsonl",
+            f"{R}/frames/test",
+        ],
+    }[wildcards.name]
+
+
+rule notebook:
+    input:
+        notebook="notebooks/{name}.ipynb",
+        runs=f"{R}/runs.json",
+        records=notebook_inputs,
+        library=REPORT,
+    output:
+        executed=f"{R}/notebooks/{{name}}.ipynb",
+        html=f"{R}/notebooks/{{name}}.html",
+    params:
+        results=R,
+    log:
+        f"{R}/logs/notebooks/{{name}}.log",
+    wildcard_constraints:
+        name="|".join(NOTEBOOKS),
+    conda:
+        ENV
+    message:
+        "Executing the notebook {wildcards.name}"
+    shell:
+        "groundvts notebook {input.notebook} --results {params.results} --out {output.executed} "
+        "--html {output.html} > {log} 2>&1"
+
+
+rule page:
+    input:
+        notebooks=expand(f"{R}/notebooks/{{name}}.html", name=NOTEBOOKS),
+        scores=SCORES,
+        merged=expand(f"{R}/merged/{{run}}", run=RUNS),
+        runs=f"{R}/runs.json",
+        library=REPORT,
+    output:
+        f"{R}/index.html",
+    params:
+        results=R,
+    log:
+        f"{R}/logs/page.log",
+    conda:
+        ENV
+    message:
+        "Writing the page {output}"
+    shell:
+        "groundvts page {params.results} 2>&1 | tee {log}"

@@ -1,0 +1,113 @@
+# The base, the frozen tower's features, three stages of training, and the merge.
+# Checkpoints lie outside the rules' outputs, so that a failed job keeps them.
+
+
+def previous_stage(wildcards):
+    """The stage before, whose adapter this stage starts from."""
+    place = STAGES.index(wildcards.stage)
+    return f"{R}/stages/{wildcards.run}/{STAGES[place - 1]}" if place else []
+
+
+def stage_conversations(wildcards):
+    return f"{R}/data/conversations/{config['stages'][wildcards.stage]['data']}_train.jsonl"
+
+
+def run_settings(wildcards, *keys, **more):
+    run = RUNS[wildcards.run]
+    return settings("protocol", "prompts", *keys, vts=run.vts, seed=run.seed, **more)
+
+
+rule toy_base:
+    input:
+        questions=f"{R}/data/conversations/questions_pretrain.jsonl",
+        grounding=f"{R}/data/conversations/grounding_pretrain.jsonl",
+        frames=f"{R}/frames/pretrain",
+        objects=f"{R}/benchmark/objects.json",
+    output:
+        directory(f"{R}/base"),
+    params:
+        settings=settings("seed", **config["toy"]["base"]),
+    log:
+        f"{R}/logs/toy_base.log",
+    priority: 10
+    threads: 1
+    conda:
+        ENV
+    message:
+        "Pretraining the toy base, a tiny Qwen2.5-VL folder (about two minutes)"
+    shell:
+        "groundvts toy-base --questions {input.questions} --grounding {input.grounding} "
+        "--frames {input.frames} --objects {input.objects} --settings {params.settings:q} "
+        "--out {output} 2>&1 | tee {log}"
+
+
+rule features:
+    input:
+        base=base_model(),
+        frames=f"{R}/frames/{{split}}",
+    output:
+        directory(f"{R}/features/{{split}}"),
+    log:
+        f"{R}/logs/features/{{split}}.log",
+    priority: 5
+    conda:
+        ENV
+    message:
+        "Running the frozen vision tower once: {wildcards.split}"
+    shell:
+        "groundvts features --model {input.base} --frames {input.frames} --out {output} "
+        "2>&1 | tee {log}"
+
+
+rule train_stage:
+    input:
+        base=base_model(),
+        previous=previous_stage,
+        conversations=stage_conversations,
+        features=f"{R}/features/train",
+        probe=f"{R}/data/charades_sta/val/moments.jsonl",
+        probe_features=f"{R}/features/val",
+    output:
+        directory(f"{R}/stages/{{run}}/{{stage}}"),
+    params:
+        settings=lambda w: run_settings(w, stage=config["stages"][w.stage]),
+        previous=lambda w, input: f"--previous {input.previous}" if input.previous else "",
+        checkpoints=f"{R}/checkpoints/{{run}}/{{stage}}",
+    log:
+        f"{R}/logs/train/{{run}}_{{stage}}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        ENV
+    message:
+        "Training {wildcards.run}: {wildcards.stage}"
+    shell:
+        "groundvts train --run {wildcards.run} --stage {wildcards.stage} --base {input.base} "
+        "{params.previous} --conversations {input.conversations} --features {input.features} "
+        "--probe {input.probe} --probe-features {input.probe_features} "
+        "--settings {params.settings:q} --checkpoints {params.checkpoints} --out {output} "
+        "2>&1 | tee {log}"
+
+
+rule merge:
+    input:
+        base=base_model(),
+        adapter=f"{R}/stages/{{run}}/{STAGES[-1]}",
+        moments=f"{R}/data/charades_sta/val/moments.jsonl",
+        features=f"{R}/features/val",
+    output:
+        directory(f"{R}/merged/{{run}}"),
+    params:
+        settings=lambda w: run_settings(w, "frames"),
+    log:
+        f"{R}/logs/merge/{{run}}.log",
+    priority: 5
+    conda:
+        ENV
+    message:
+        "Merging {wildcards.run} into a model folder"
+    shell:
+        "groundvts merge --run {wildcards.run} --base {input.base} --adapter {input.adapter} "
+        "--moments {input.moments} --features {input.features} --settings {params.settings:q} "
+        "--out {output} 2>&1 | tee {log}"
