@@ -42,7 +42,9 @@ def checked(config: dict, schema_file: Path) -> dict:
         key = ".".join(map(str, error.absolute_path)) or "config"
         raise BadInput(f"config: {key}: {error.message}: see {Path(schema_file).name}")
     if completed["scale"] != "toy" and completed["base"] is None:
-        raise BadInput("config: base: null, but only the toy scale makes its own: name a checkpoint")
+        raise BadInput(
+            "config: base: null, but only the toy scale makes its own: name a checkpoint"
+        )
     return completed
 
 

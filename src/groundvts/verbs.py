@@ -36,7 +36,7 @@ def convert(options: Namespace) -> None:
         options.dataset, options.split, options.annotations, options.durations, Path(options.out)
     )
     kinds = ", ".join(f"{n} {kind}" for kind, n in found["counts"].get("findings", {}).items())
-    print(f"{options.out}: {found['counts']['moments']} moments; findings: {kinds or 'none'}")
+    print(f"{options.out}: {found['counts']['records']} records; findings: {kinds or 'none'}")
 
 
 def toy_benchmark(options: Namespace) -> None:
@@ -113,9 +113,7 @@ def features(options: Namespace) -> None:
     from groundvts.models.load import load_model
 
     cache = FrameCache(options.frames)
-    build_feature_cache(
-        load_model(options.model), Encoder(options.model), cache, Path(options.out)
-    )
+    build_feature_cache(load_model(options.model), Encoder(options.model), cache, Path(options.out))
 
 
 def train(options: Namespace) -> None:
@@ -235,9 +233,7 @@ def score(options: Namespace) -> None:
     with records.recording("score", settings, inputs) as record:
         moments = read_moments(options.annotations)
         record["run"] = options.run or Path(options.predictions).stem
-        record |= score_moments(
-            moments, read_predictions(options.predictions), options.resamples
-        )
+        record |= score_moments(moments, read_predictions(options.predictions), options.resamples)
     records.write_json(options.out, record)
     for name, metric in record["metrics"].items():
         print(f"{name:8} {metric['value']:6.2f}  [{metric['low']:.2f}, {metric['high']:.2f}]")

@@ -8,14 +8,14 @@ rule toy_benchmark:
         durations=expand(f"{R}/benchmark/Charades_v1_{{split}}.csv", split=SPLITS),
         questions=expand(f"{R}/benchmark/llava_video_{{split}}.json", split=SPLITS),
         objects=f"{R}/benchmark/objects.json",
+    log:
+        f"{R}/logs/toy_benchmark.log",
+    conda:
+        ENV
+    threads: workflow.cores
     params:
         settings=settings("seed", side=config["toy"]["side"], clips=config["toy"]["clips"]),
         out=f"{R}/benchmark",
-    log:
-        f"{R}/logs/toy_benchmark.log",
-    threads: workflow.cores
-    conda:
-        ENV
     message:
         "Making the toy benchmark: H.264 clips and annotations in the published formats"
     shell:
@@ -31,12 +31,12 @@ rule convert:
     output:
         moments=f"{R}/data/charades_sta/{{split}}/moments.jsonl",
         validation=f"{R}/data/charades_sta/{{split}}/validation.json",
-    params:
-        out=lambda wildcards, output: str(Path(output.moments).parent),
     log:
         f"{R}/logs/convert/{{split}}.log",
     conda:
         ENV
+    params:
+        out=lambda wildcards, output: str(Path(output.moments).parent),
     message:
         "Converting and validating Charades-STA annotations: {wildcards.split}"
     shell:
@@ -49,12 +49,12 @@ rule grounding_conversations:
         moments=f"{R}/data/charades_sta/{{split}}/moments.jsonl",
     output:
         f"{R}/data/conversations/grounding_{{split}}.jsonl",
-    params:
-        settings=settings("protocol", **config["prompts"]),
     log:
         f"{R}/logs/conversations/grounding_{{split}}.log",
     conda:
         ENV
+    params:
+        settings=settings("protocol", **config["prompts"]),
     message:
         "Building grounding conversations: {wildcards.split}"
     shell:
@@ -67,12 +67,12 @@ rule question_conversations:
         f"{R}/benchmark/llava_video_{{split}}.json",
     output:
         f"{R}/data/conversations/questions_{{split}}.jsonl",
-    params:
-        settings=settings("protocol", **config["prompts"]),
     log:
         f"{R}/logs/conversations/questions_{{split}}.log",
     conda:
         ENV
+    params:
+        settings=settings("protocol", **config["prompts"]),
     message:
         "Building question conversations: {wildcards.split}"
     shell:
@@ -89,13 +89,13 @@ rule frames:
         ],
     output:
         directory(f"{R}/frames/{{split}}"),
-    params:
-        settings=json.dumps(config["frames"], sort_keys=True),
     log:
         f"{R}/logs/frames/{{split}}.log",
-    threads: workflow.cores
     conda:
         ENV
+    threads: workflow.cores
+    params:
+        settings=json.dumps(config["frames"], sort_keys=True),
     message:
         "Decoding frames once: {wildcards.split}"
     shell:

@@ -10,12 +10,12 @@ rule score:
         library=METRICS,
     output:
         f"{R}/scores/{{run}}/charades_sta.json",
-    params:
-        resamples=config["score"]["resamples"],
     log:
         f"{R}/logs/score/{{run}}.log",
     conda:
         ENV
+    params:
+        resamples=config["score"]["resamples"],
     message:
         "Scoring {wildcards.run}"
     shell:
@@ -32,15 +32,15 @@ rule tokens:
         library=f"{LIBRARY}/metrics/tokens.py",
     output:
         f"{R}/scores/{{run}}/tokens.json",
+    log:
+        f"{R}/logs/tokens/{{run}}.log",
+    conda:
+        ENV
     params:
         selections=lambda w, input: [
             f"{stage}={folder}/selection.jsonl" for stage, folder in zip(STAGES, input.stages)
         ],
         resamples=config["score"]["resamples"],
-    log:
-        f"{R}/logs/tokens/{{run}}.log",
-    conda:
-        ENV
     message:
         "Counting whose tokens {wildcards.run} keeps"
     shell:

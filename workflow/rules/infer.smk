@@ -13,13 +13,13 @@ rule infer:
     output:
         predictions=f"{R}/predictions/{{run}}/charades_sta.jsonl",
         record=f"{R}/predictions/{{run}}/charades_sta.record.json",
-    params:
-        settings=settings("protocol", "prompts", **config["inference"]),
     log:
         f"{R}/logs/infer/{{run}}.log",
     priority: 5
     conda:
         ENV
+    params:
+        settings=settings("protocol", "prompts", **config["inference"]),
     message:
         "Answering the test queries: {wildcards.run}"
     shell:

@@ -14,16 +14,16 @@ localrules:
 rule list_runs:
     output:
         f"{R}/runs.json",
+    log:
+        f"{R}/logs/list_runs.log",
+    conda:
+        ENV
     params:
         rows=lambda w: [
             {"run": "constant", "variant": "constant", "label": "Constant window"},
             {"run": "base", "variant": "base", "label": "Base, all tokens, no fine-tuning"},
             *(run.row() for run in RUNS.values()),
         ],
-    log:
-        f"{R}/logs/list_runs.log",
-    conda:
-        ENV
     message:
         "Listing the runs"
     run:
@@ -53,14 +53,14 @@ rule notebook:
     output:
         executed=f"{R}/notebooks/{{name}}.ipynb",
         html=f"{R}/notebooks/{{name}}.html",
-    params:
-        results=R,
     log:
         f"{R}/logs/notebooks/{{name}}.log",
     wildcard_constraints:
         name="|".join(NOTEBOOKS),
     conda:
         ENV
+    params:
+        results=R,
     message:
         "Executing the notebook {wildcards.name}"
     shell:
@@ -77,12 +77,12 @@ rule page:
         library=REPORT,
     output:
         f"{R}/index.html",
-    params:
-        results=R,
     log:
         f"{R}/logs/page.log",
     conda:
         ENV
+    params:
+        results=R,
     message:
         "Writing the page {output}"
     shell:

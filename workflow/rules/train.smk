@@ -25,14 +25,14 @@ rule toy_base:
         objects=f"{R}/benchmark/objects.json",
     output:
         directory(f"{R}/base"),
-    params:
-        settings=settings("seed", **config["toy"]["base"]),
     log:
         f"{R}/logs/toy_base.log",
     priority: 10
-    threads: 1
     conda:
         ENV
+    threads: 1
+    params:
+        settings=settings("seed", **config["toy"]["base"]),
     message:
         "Pretraining the toy base, a tiny Qwen2.5-VL folder (about two minutes)"
     shell:
@@ -69,17 +69,17 @@ rule train_stage:
         probe_features=f"{R}/features/val",
     output:
         directory(f"{R}/stages/{{run}}/{{stage}}"),
+    log:
+        f"{R}/logs/train/{{run}}_{{stage}}.log",
+    conda:
+        ENV
+    threads: 1
+    resources:
+        mem_mb=2000,
     params:
         settings=lambda w: run_settings(w, stage=config["stages"][w.stage]),
         previous=lambda w, input: f"--previous {input.previous}" if input.previous else "",
         checkpoints=f"{R}/checkpoints/{{run}}/{{stage}}",
-    log:
-        f"{R}/logs/train/{{run}}_{{stage}}.log",
-    threads: 1
-    resources:
-        mem_mb=2000,
-    conda:
-        ENV
     message:
         "Training {wildcards.run}: {wildcards.stage}"
     shell:
@@ -98,13 +98,13 @@ rule merge:
         features=f"{R}/features/val",
     output:
         directory(f"{R}/merged/{{run}}"),
-    params:
-        settings=lambda w: run_settings(w, "frames"),
     log:
         f"{R}/logs/merge/{{run}}.log",
     priority: 5
     conda:
         ENV
+    params:
+        settings=lambda w: run_settings(w, "frames"),
     message:
         "Merging {wildcards.run} into a model folder"
     shell:

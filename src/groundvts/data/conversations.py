@@ -1,4 +1,4 @@
-"""Training conversations: grounding from moments, questions and captions from LLaVA-Video's JSON."""
+"""Training conversations: grounding from moments, questions from LLaVA-Video's JSON."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class Encoder:
         }
 
     def collate(self, samples: list[dict], padding_side: str = "left") -> dict:
-        """Pads samples into a batch of tensors (B, L) on `padding_side`; videos are concatenated."""
+        """Pads samples to tensors (B, L) on `padding_side`; videos are concatenated."""
         length = max(len(sample["input_ids"]) for sample in samples)
         fill = {"input_ids": self.pad, "labels": IGNORED, "query_mask": False}
 

@@ -49,7 +49,7 @@ class OneVideo:
 
 
 def manifest(model: str) -> dict:
-    """How a model folder was trained to read videos and prompts; the defaults where it is silent."""
+    """How a model folder reads videos and prompts; the defaults where it is silent."""
     path = Path(model) / "groundvts.json"
     if not path.is_file():
         return {"frames": {}, "prompts": Prompts.load().templates, "protocol": "fixed"}
@@ -91,5 +91,14 @@ def draw(answer: Grounding, stem: Path) -> None:
     """Draws the video's timeline with kept tokens and the answered window to `stem`.png, .pdf."""
     from groundvts.report.timeline import Timeline, draw_timelines
 
-    p = answer.prediction
-    draw_timelines([Timeline.from_prediction(p, answer.frames)], stem)
+    found = answer.prediction
+    drawn = Timeline(
+        heading=f"{found['query']}: {answer.line}",
+        pixels=answer.frames.pixels,
+        grid=tuple(found["grid"]),
+        second_per_grid=found["second_per_grid"],
+        kept=found["kept"],
+        scores=found.get("scores"),
+        predicted=tuple(map(tuple, found["windows"])),
+    )
+    draw_timelines([drawn], stem)

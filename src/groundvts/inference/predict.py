@@ -91,9 +91,7 @@ def window_recall(entries: list[dict], moments: list[Moment]) -> float | None:
     return float(np.mean(shares)) if shares else None
 
 
-def prompt_batch(
-    encoder: Encoder, source, moments: list[Moment], prompts: Prompts
-) -> dict:
+def prompt_batch(encoder: Encoder, source, moments: list[Moment], prompts: Prompts) -> dict:
     """Model inputs that ask for each moment."""
     samples = []
     for moment in moments:

@@ -79,8 +79,10 @@ class GroundVTS:
             query_mask = self.user_text(input_ids)
         tokens_BND, valid_BN = pad_rows(rows, visual_BL.sum(1))
         query_BD = masked_mean(text_BLD, query_mask)
-        seeds = [zlib.crc32(row[mask].cpu().numpy().tobytes()) for row, mask in
-                 zip(input_ids, query_mask.bool(), strict=True)]
+        seeds = [
+            zlib.crc32(row[mask].cpu().numpy().tobytes())
+            for row, mask in zip(input_ids, query_mask.bool(), strict=True)
+        ]
         grids = self.merged_grids(**inputs)
         kept_BND, selection = self.vts(tokens_BND, valid_BN, query_BD, grids, seeds)
         embeds_BLD = embeds_BLD.masked_scatter(visual_BL[..., None], kept_BND[valid_BN])
@@ -116,10 +118,10 @@ class GroundVTS:
     @torch.no_grad()
     def generate(self, input_ids: torch.Tensor | None = None, **inputs) -> torch.Tensor:
         """As transformers' `generate`; a prompt with videos is reduced once, before it."""
-        names = ("attention_mask", "query_mask", *self.video_inputs)
-        if input_ids is None or not any(inputs.get(name) is not None for name in self.video_inputs):
+        if input_ids is None or all(inputs.get(name) is None for name in self.video_inputs):
             return super().generate(input_ids, **inputs)
-        given = {name: inputs.pop(name) for name in names if name in inputs}
+        names = {"attention_mask", "query_mask", *self.video_inputs, *self.side_inputs}
+        given = {name: inputs.pop(name) for name in names & set(inputs)}
         reduced = self.reduce(input_ids, **given)
         new = self.generate_from(reduced, **inputs)
         return torch.cat([input_ids, new], dim=1)

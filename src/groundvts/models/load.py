@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from transformers import PreTrainedConfig
+from transformers.utils import logging
 
 from groundvts.errors import BadInput
 from groundvts.models.qwen import GroundVTSQwen, GroundVTSQwenConfig
@@ -35,9 +38,10 @@ def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: i
     else:
         config = config_class.from_dict(settings)
         config.vts = {**config.vts, **vts} if vts and config.vts else config.vts
-    loaded, info = model_class.from_pretrained(
-        model, config=config, dtype=dtype, output_loading_info=True
-    )
+    with _quiet():  # what is missing is checked below, by name
+        loaded, info = model_class.from_pretrained(
+            model, config=config, dtype=dtype, output_loading_info=True
+        )
     missing = [k for k in info["missing_keys"] if kind != stock or not k.startswith("vts.")]
     wrong = [*missing, *info["unexpected_keys"], *(key[0] for key in info["mismatched_keys"])]
     if wrong:
@@ -47,6 +51,19 @@ def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: i
             torch.manual_seed(seed)
             loaded.vts.reset_parameters()
     return loaded.eval()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences transformers' own loading report and bar."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        logging.enable_progress_bar()
 
 
 def tower_hash(model) -> str:

@@ -50,6 +50,7 @@ class GroundVTSQwen(GroundVTS, Qwen2_5_VLForConditionalGeneration):
 
     config_class = GroundVTSQwenConfig
     video_inputs = ("pixel_values_videos", "vision_features")
+    side_inputs = ("video_grid_thw", "second_per_grid_ts", "pixel_values", "image_grid_thw")
 
     def __init__(self, config: GroundVTSQwenConfig) -> None:
         super().__init__(config)
@@ -139,9 +140,7 @@ class GroundVTSQwen(GroundVTS, Qwen2_5_VLForConditionalGeneration):
             return embeds_BLD
         output = self.get_image_features(pixel_values, image_grid_thw, return_dict=True)
         rows = torch.cat(output.pooler_output).to(embeds_BLD.dtype)
-        return embeds_BLD.masked_scatter(
-            (input_ids == self.config.image_token_id)[..., None], rows
-        )
+        return embeds_BLD.masked_scatter((input_ids == self.config.image_token_id)[..., None], rows)
 
     def dense_positions(
         self,

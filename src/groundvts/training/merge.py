@@ -17,9 +17,7 @@ TOLERANCE = 1e-4
 
 
 @torch.no_grad()
-def merge(
-    base: str, adapter: Path, vts: dict, batch: dict, manifest: dict, out: Path
-) -> dict:
+def merge(base: str, adapter: Path, vts: dict, batch: dict, manifest: dict, out: Path) -> dict:
     """Writes base + adapter to `out` and returns the check's figures.
 
     `batch` are model inputs on which the merged folder, loaded anew, must give the adapter's

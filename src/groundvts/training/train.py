@@ -7,6 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from transformers import set_seed
+
 from groundvts.data.conversations import Conversation, Prompts
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
@@ -47,6 +49,7 @@ def train_stage(
     """
     encoder = Encoder(job.base)
     with checkpoint_folder(job.checkpoints, fingerprint):
+        set_seed(job.seed)
         base = load_model(job.base, job.vts, seed=job.seed)
         source.check(base)
         model = stage_model(base, job.settings, job.previous)

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from groundvts.data.conversations import Conversation
 from groundvts.data.inputs import Encoder
@@ -33,6 +35,7 @@ class Samples(Dataset):
                 f"{len(missing)} training samples have no frames: drop or repair them"
             )
         self.conversations, self.encoder, self.source = conversations, encoder, source
+        self.durations = [source.duration(c.video) for c in conversations]
 
     def __len__(self) -> int:
         return len(self.conversations)
@@ -43,12 +46,37 @@ class Samples(Dataset):
         return self.encoder.sample(prompt, self.source.video(c.video))
 
 
+class DurationGrouped(Sampler):
+    """Batches of videos of like duration in random order; an epoch's order is its seed's."""
+
+    def __init__(self, durations: list[float], batch_size: int, seed: int) -> None:
+        self.durations, self.batch_size, self.seed, self.epoch = durations, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.durations)
+
+    def __iter__(self):
+        generator = torch.Generator().manual_seed(1000 * self.seed + self.epoch)
+        indices = get_length_grouped_indices(self.durations, self.batch_size, None, generator)
+        batches = torch.tensor(indices).split(self.batch_size)
+        shuffled = torch.randperm(len(batches), generator=generator)
+        return iter(torch.cat([batches[place] for place in shuffled]).tolist())
+
+
 class StageTrainer(Trainer):
     """Trainer with one learning rate for each group of parameters."""
 
     def __init__(self, *args, rates: dict[str, float], **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.rates = rates
+
+    def _get_train_sampler(self, train_dataset=None) -> DurationGrouped:
+        samples = train_dataset if train_dataset is not None else self.train_dataset
+        size = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return DurationGrouped(samples.durations, size, self.args.seed)
 
     def create_optimizer(self, model=None) -> torch.optim.Optimizer:
         if self.optimizer is None:
@@ -101,8 +129,7 @@ def train(
         callbacks=[ProgressLines(label)],
         rates=settings.learning_rate,
     )
-    trainer.remove_callback(next(c for c in trainer.callback_handler.callbacks
-                                 if type(c).__name__ == "PrinterCallback"))
+    trainer.remove_callback(PrinterCallback)
     checkpoint = last_checkpoint(checkpoints)
     if checkpoint is not None:
         print(f"{label}: continuing from {checkpoint.name}", file=sys.stderr, flush=True)
@@ -133,14 +160,13 @@ def _arguments(settings: StageSettings, checkpoints: Path, seed: int) -> Trainin
         warmup_steps=settings.warmup,
         lr_scheduler_type="cosine_with_min_lr",
         lr_scheduler_kwargs={"min_lr_rate": settings.min_learning_rate},
-        logging_steps=10,
+        logging_steps=min(10, settings.steps or 10),
         save_steps=settings.checkpoint_steps,
         save_total_limit=2,
         bf16=on_gpu,
         use_cpu=not on_gpu,
         seed=seed,
         data_seed=seed,
-        train_sampling_strategy="group_by_length",
         remove_unused_columns=False,
         label_names=["labels"],
         report_to="none",

@@ -1,0 +1,182 @@
+"""Stages train what they name, follow one another, resume, and merge into a checked folder."""
+
+import json
+import multiprocessing
+import shutil
+import time
+
+import pytest
+import torch
+from peft import PeftModel
+from tiny import frames, tiny, write_base
+
+from groundvts.data.conversations import Prompts, grounding_conversations
+from groundvts.data.features import PixelSource
+from groundvts.data.inputs import Encoder
+from groundvts.data.moment import Moment
+from groundvts.errors import BadInput, RunFailed
+from groundvts.inference.ground import OneVideo
+from groundvts.models.load import load_model
+from groundvts.training.merge import merge
+from groundvts.training.stages import StageSettings, stage_model, trainable_parameters
+from groundvts.training.train import StageRun, train_stage
+from groundvts.training.trainer import checkpoint_folder, last_checkpoint
+
+VTS = {"hidden_size": 16, "ratio": 0.5}
+RATES = {"vts": 1e-2, "projector": 1e-2, "lora": 1e-2}
+MOMENTS = [
+    Moment(f"m{i}", "charades_sta", "train", "clip", 6.0, query, ((1.0, 3.0 + i % 2),), i + 1)
+    for i, query in enumerate(["red circle", "blue square"] * 4)
+]
+
+
+def stage(data="grounding", rates=RATES, **more):
+    settings = {"steps": 4, "batch_size": 2, "accumulation": 1, "checkpoint_steps": 2, **more}
+    return StageSettings(data=data, learning_rate=rates, **settings)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return write_base(tmp_path_factory.mktemp("models") / "base")
+
+
+@pytest.fixture(scope="module")
+def source(base):
+    return PixelSource(OneVideo("clip", frames(6, 0)), Encoder(str(base)))
+
+
+def run(base, source, folder, settings, previous=None, name="grounding"):
+    conversations = grounding_conversations(MOMENTS, Prompts.load(), "{:02.0f}")
+    out = folder / name
+    job = StageRun(
+        "run", name, str(base), previous, VTS, settings, 0, folder / "checkpoints" / name, out
+    )
+    payload = train_stage(
+        job, conversations, source, MOMENTS, source, Prompts.load(), json.dumps(str(settings))
+    )
+    return out, payload
+
+
+def adapter_weights(folder):
+    from safetensors.torch import load_file
+
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def test_each_stage_trains_the_groups_it_names(base):
+    warmup = stage_model(load_model(str(base), VTS), stage(rates={"vts": 1e-2}), None)
+    found = trainable_parameters(warmup)
+    width, inner = 32, 16
+    vts = 2 * width * inner + 2 * (width * width + width)
+    assert found.groups == {"vts": vts}
+    assert all(".vts." in name for name in found.names)
+    joint = trainable_parameters(stage_model(load_model(str(base), VTS), stage(), None))
+    layers = 2
+    assert joint.groups["lora"] == layers * 4 * 2 * 8 * width
+    assert joint.groups["vts"] == vts
+    projector = load_model(str(base)).model.visual.merger
+    assert joint.groups["projector"] == sum(p.numel() for p in projector.parameters())
+    assert not any("visual.blocks" in name for name in joint.names)
+
+
+def test_stages_follow_one_another_and_merge(base, source, tmp_path):
+    first, payload = run(base, source, tmp_path, stage(rates={"vts": 1e-2}), name="warmup")
+    assert payload["steps"] == 4
+    assert payload["loss"]
+    assert len((first / "selection.jsonl").read_text().splitlines()) == len(MOMENTS)
+    second, _ = run(base, source, tmp_path, stage(), first, "joint")
+    third, _ = run(base, source, tmp_path, stage(), second, "grounding")
+    started = load_model(str(base), VTS).vts.project_visual.weight
+    learnt = [
+        next(t for n, t in adapter_weights(f).items() if "vts.project_visual" in n)
+        for f in (first, second, third)
+    ]
+    for before, after in zip([started, *learnt], learnt, strict=False):
+        assert not torch.equal(before, after)
+    t = tiny(base, **VTS)
+    batch = t.batch(t.sample("red circle", 6, 1))
+    manifest = {"frames": {}, "prompts": Prompts.load().templates, "protocol": "fixed"}
+    check = merge(str(base), third, VTS, batch, manifest, tmp_path / "merged")
+    assert check["adapter_difference"] < 1e-4 < check["base_difference"]
+    adapted = PeftModel.from_pretrained(load_model(str(base), VTS), third).eval()
+    merged = load_model(str(tmp_path / "merged"))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            merged(**batch).logits, adapted(**batch).logits, atol=1e-4, rtol=1e-4
+        )
+    assert Encoder(str(tmp_path / "merged")).tokenizer("red circle") == t.encoder.tokenizer(
+        "red circle"
+    )
+
+
+def test_an_untrained_adapter_does_not_merge(base, tmp_path):
+    torch.manual_seed(0)
+    model = stage_model(load_model(str(base), VTS), stage(), None)
+    model.save_pretrained(tmp_path / "adapter")
+    t = tiny(base, **VTS)
+    batch = t.batch(t.sample("red circle", 6, 1))
+    with pytest.raises(RunFailed, match="equals the base"):
+        merge(str(base), tmp_path / "adapter", VTS | {"start": "shared"}, batch, {}, tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_stage_continues_from_its_last_whole_checkpoint(base, source, tmp_path, monkeypatch):
+    settings = stage(steps=10, checkpoint_steps=3, lora_dropout=0.1)  # an epoch has 4 steps
+    whole, _ = run(base, source, tmp_path / "whole", settings)
+    import groundvts.training.train as module
+
+    class Killed(Exception):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "select_tokens", kill)
+        with pytest.raises(Killed):
+            run(base, source, tmp_path / "again", settings)
+    checkpoints = tmp_path / "again" / "checkpoints" / "grounding"
+    assert last_checkpoint(checkpoints).name == "checkpoint-10"
+    shutil.rmtree(checkpoints / "checkpoint-10")
+    (checkpoints / "checkpoint-12").mkdir()  # half written: no trainer state
+    assert last_checkpoint(checkpoints).name == "checkpoint-9"
+    again, payload = run(base, source, tmp_path / "again", settings)
+    assert payload["steps"] == 10
+    assert not list(checkpoints.glob("checkpoint-*"))
+    expected, found = adapter_weights(whole), adapter_weights(again)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_checkpoints_of_other_settings_are_not_continued(tmp_path):
+    with checkpoint_folder(tmp_path / "c", "one"):
+        (tmp_path / "c" / "checkpoint-3").mkdir()
+    with checkpoint_folder(tmp_path / "c", "one"):
+        assert (tmp_path / "c" / "checkpoint-3").exists()
+    with checkpoint_folder(tmp_path / "c", "two"):
+        assert not (tmp_path / "c" / "checkpoint-3").exists()
+
+
+def _hold(folder, held, seconds):
+    with checkpoint_folder(folder, "same"):
+        held.set()
+        time.sleep(seconds)
+        (folder / "left by the first").touch()
+
+
+def test_a_second_process_waits_for_the_first(tmp_path, capsys):
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    first = context.Process(target=_hold, args=(tmp_path, held, 1.0))
+    first.start()
+    assert held.wait(60)
+    with checkpoint_folder(tmp_path, "same"):
+        assert (tmp_path / "left by the first").exists()
+    first.join()
+    assert f"process {first.pid} still trains here" in capsys.readouterr().err
+
+
+def test_training_on_an_unread_video_is_refused_by_name(base, source, tmp_path):
+    source = PixelSource(OneVideo("other", frames(6, 0)), source.encoder)
+    with pytest.raises(BadInput, match="m0: video clip"):
+        run(base, source, tmp_path, stage())
