@@ -13,6 +13,11 @@ STAGES = list(config["stages"])
 NOTEBOOKS = ["training", "results", "tokens"]
 LIBRARY = "src/groundvts"
 
+SCORES = expand(f"{R}/scores/{{run}}/charades_sta.json", run=["constant", "base", *RUNS])
+TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=RUNS)
+TRAINED = expand(f"{R}/stages/{{run}}/{{stage}}", run=RUNS, stage=STAGES)
+SHOWN = [run for run in RUNS if RUNS[run].vts["sampler"] == "vts"][:1] or list(RUNS)[:1]
+
 
 wildcard_constraints:
     split="|".join(SPLITS),
@@ -28,3 +33,36 @@ def settings(*keys, **more):
 def base_model():
     """The base: made by a rule at toy scale, otherwise the user's folder or hub id."""
     return f"{R}/base" if config["scale"] == "toy" else config["base"]
+
+
+def previous_stage(wildcards):
+    """The stage before, whose adapter this stage starts from."""
+    place = STAGES.index(wildcards.stage)
+    return f"{R}/stages/{wildcards.run}/{STAGES[place - 1]}" if place else []
+
+
+def stage_conversations(wildcards):
+    return f"{R}/data/conversations/{config['stages'][wildcards.stage]['data']}_train.jsonl"
+
+
+def run_settings(wildcards, *keys, **more):
+    run = RUNS[wildcards.run]
+    return settings("protocol", "prompts", *keys, vts=run.vts, seed=run.seed, **more)
+
+
+def model_of(wildcards):
+    return base_model() if wildcards.run == "base" else f"{R}/merged/{wildcards.run}"
+
+
+def notebook_inputs(wildcards):
+    """The records a notebook draws from."""
+    return {
+        "training": [*TRAINED, *TOKENS, f"{R}/base"],
+        "results": [*SCORES, *TOKENS, f"{R}/base", "workflow/published/charades_sta.csv"],
+        "tokens": [
+            *expand(f"{R}/predictions/{{run}}/charades_sta.jsonl", run=SHOWN),
+            *expand(f"{R}/scores/{{run}}/charades_sta.json", run=SHOWN),
+            f"{R}/data/charades_sta/test/moments.jsonl",
+            f"{R}/frames/test",
+        ],
+    }[wildcards.name]

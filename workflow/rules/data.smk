@@ -15,7 +15,7 @@ rule toy_benchmark:
     threads: workflow.cores
     params:
         settings=settings("seed", side=config["toy"]["side"], clips=config["toy"]["clips"]),
-        out=f"{R}/benchmark",
+        out=lambda w, output: Path(output.objects).parent,
     message:
         "Making the toy benchmark: H.264 clips and annotations in the published formats"
     shell:

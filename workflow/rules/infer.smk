@@ -1,10 +1,6 @@
 # Predictions: one line for every query, from each merged model, the base and the constant window.
 
 
-def model_of(wildcards):
-    return base_model() if wildcards.run == "base" else f"{R}/merged/{wildcards.run}"
-
-
 rule infer:
     input:
         model=model_of,

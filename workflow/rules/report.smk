@@ -1,10 +1,6 @@
 # Notebooks, tables and figures from the records, and one page that shows them.
 
 REPORT = sorted(str(path) for path in Path(LIBRARY, "report").glob("*.py"))
-SCORES = expand(f"{R}/scores/{{run}}/charades_sta.json", run=["constant", "base", *RUNS])
-TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=RUNS)
-TRAINED = expand(f"{R}/stages/{{run}}/{{stage}}", run=RUNS, stage=STAGES)
-SHOWN = [run for run in RUNS if RUNS[run].vts["sampler"] == "vts"][:1] or list(RUNS)[:1]
 
 
 localrules:
@@ -30,20 +26,6 @@ rule list_runs:
         Path(output[0]).write_text(json.dumps(params.rows, indent=1) + "\n", encoding="utf-8")
 
 
-def notebook_inputs(wildcards):
-    """The records a notebook draws from."""
-    return {
-        "training": [*TRAINED, *TOKENS, f"{R}/base"],
-        "results": [*SCORES, *TOKENS, f"{R}/base", "workflow/published/charades_sta.csv"],
-        "tokens": [
-            *expand(f"{R}/predictions/{{run}}/charades_sta.jsonl", run=SHOWN),
-            *expand(f"{R}/scores/{{run}}/charades_sta.json", run=SHOWN),
-            f"{R}/data/charades_sta/test/moments.jsonl",
-            f"{R}/frames/test",
-        ],
-    }[wildcards.name]
-
-
 rule notebook:
     input:
         notebook="notebooks/{name}.ipynb",
@@ -60,7 +42,7 @@ rule notebook:
     conda:
         ENV
     params:
-        results=R,
+        results=lambda w, output: Path(output[0]).parent.parent,
     message:
         "Executing the notebook {wildcards.name}"
     shell:
@@ -82,7 +64,7 @@ rule page:
     conda:
         ENV
     params:
-        results=R,
+        results=lambda w, output: Path(output[0]).parent,
     message:
         "Writing the page {output}"
     shell:

@@ -2,21 +2,6 @@
 # Checkpoints lie outside the rules' outputs, so that a failed job keeps them.
 
 
-def previous_stage(wildcards):
-    """The stage before, whose adapter this stage starts from."""
-    place = STAGES.index(wildcards.stage)
-    return f"{R}/stages/{wildcards.run}/{STAGES[place - 1]}" if place else []
-
-
-def stage_conversations(wildcards):
-    return f"{R}/data/conversations/{config['stages'][wildcards.stage]['data']}_train.jsonl"
-
-
-def run_settings(wildcards, *keys, **more):
-    run = RUNS[wildcards.run]
-    return settings("protocol", "prompts", *keys, vts=run.vts, seed=run.seed, **more)
-
-
 rule toy_base:
     input:
         questions=f"{R}/data/conversations/questions_pretrain.jsonl",
