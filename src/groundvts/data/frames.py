@@ -12,17 +12,17 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from groundvts.data.isolated import Outcome, run_isolated
 from groundvts.data.readers import probe
 from groundvts.data.video import Frames, FrameSampling, read_frames, sample_times, smart_resize
 from groundvts.errors import BadInput, VideoReadError
+from groundvts.progress import track
 
 PIXELS = "frames.bin"
 INDEX = "index.json"
@@ -58,8 +58,9 @@ def build_frame_cache(
             for place, (video, path) in enumerate(chosen.items())
         }
         outcomes = run_isolated(_decode_to, tasks, workers, timeout_s)
-        bar = tqdm(outcomes, "frames", len(tasks), disable=not progress, mininterval=1)
-        index = _gather(bar, tasks, sampling)
+        if progress:
+            outcomes = track(outcomes, "frames", len(tasks), "video")
+        index = _gather(outcomes, tasks, sampling)
         if not index["videos"]:
             reason = next(iter(index["failed"].values()))
             raise BadInput(f"{out}: none of {len(videos)} videos could be read; first: {reason}")
@@ -113,7 +114,7 @@ def _decode_to(path: Path, sampling: FrameSampling, part: Path, read: Callable) 
     }
 
 
-def _gather(outcomes: tqdm, tasks: dict[str, tuple], sampling: FrameSampling) -> dict:
+def _gather(outcomes: Iterator[Outcome], tasks: dict[str, tuple], sampling: FrameSampling) -> dict:
     """Joins the parts in the order of the tasks, as they come, and returns the index."""
     index: dict = {"sampling": asdict(sampling), "videos": {}, "failed": {}}
     arrived: dict[str, Outcome] = {}
@@ -147,26 +148,26 @@ class FrameCache:
         self.folder = Path(folder)
         try:
             index = json.loads((self.folder / INDEX).read_text())
-            self._videos: dict[str, dict] = index["videos"]
+            self.videos: dict[str, dict] = index["videos"]
             self.failed: dict[str, str] = index["failed"]
             self.sampling = FrameSampling(**index["sampling"])
             # copy-on-write: a caller that changes pixels changes its own view only
             self._pixels = np.memmap(self.folder / PIXELS, dtype=np.uint8, mode="c")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{self.folder}: not a frame cache ({error}); build it again") from error
-        size = sum(math.prod(entry["shape"]) for entry in self._videos.values())
+        size = sum(math.prod(entry["shape"]) for entry in self.videos.values())
         if size != self._pixels.size:
             raise BadInput(f"{self.folder}: {PIXELS} does not fit {INDEX}; build it again")
 
     def __contains__(self, video: str) -> bool:
-        return video in self._videos
+        return video in self.videos
 
     def __getitem__(self, video: str) -> Frames:
         if video in self.failed:
             raise VideoReadError(f"video {video}: {self.failed[video]}")
-        if video not in self._videos:
+        if video not in self.videos:
             raise BadInput(f"video {video}: not in the frame cache {self.folder}; build it again")
-        entry = self._videos[video]
+        entry = self.videos[video]
         start, size = entry["offset"], math.prod(entry["shape"])
         return Frames(
             pixels=self._pixels[start : start + size].reshape(entry["shape"]),

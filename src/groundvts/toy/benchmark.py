@@ -17,8 +17,8 @@ from pathlib import Path
 
 import av
 import numpy as np
-from tqdm import tqdm
 
+from groundvts.progress import track
 from groundvts.toy.clips import Clip, draw_clip, generator, questions, render
 
 QUERIES_PER_CLIP = 3
@@ -38,7 +38,7 @@ def make_benchmark(out: Path, clips: dict[str, int], seed: int, side: int, worke
     everything = [clip for split in drawn.values() for clip in split]
     with ProcessPoolExecutor(workers) as pool:
         encoded = pool.map(partial(encode, folder=videos, side=side), everything, chunksize=16)
-        list(tqdm(encoded, total=len(everything), desc="clips", unit="clip", mininterval=1))
+        list(track(encoded, "clips", len(everything), "clip"))
     counts = {"clips": len(everything)}
     objects: dict[str, dict] = {}
     for split, members in drawn.items():
