@@ -74,12 +74,12 @@ def toy_base(options: Namespace) -> None:
 
 
 def conversations(options: Namespace) -> None:
-    """Writes training conversations; settings `protocol`, `file` and `time_format`."""
+    """Writes training conversations; settings `protocol`, `prompts_file`, `time_format`."""
     from groundvts.data import conversations as library
     from groundvts.data.moment import read_moments
 
     settings = _settings(options.settings)
-    prompts = library.Prompts.load(settings["protocol"], settings["file"])
+    prompts = library.Prompts.load(settings["protocol"], settings["prompts_file"])
     if options.llava_video:
         written = library.question_conversations(Path(options.llava_video), prompts)
     else:
@@ -117,7 +117,7 @@ def features(options: Namespace) -> None:
 
 
 def train(options: Namespace) -> None:
-    """Trains one stage; settings `seed`, `vts`, `stage` and `prompts`."""
+    """Trains one stage; settings `seed`, `vts`, `stage`, `prompts_file`."""
     from groundvts.data.conversations import Prompts, read_conversations
     from groundvts.data.features import FeatureCache
     from groundvts.data.moment import read_moments
@@ -146,14 +146,14 @@ def train(options: Namespace) -> None:
             FeatureCache(options.features),
             read_moments(options.probe),
             FeatureCache(options.probe_features),
-            Prompts.load(settings["protocol"], settings["prompts"]["file"]),
+            Prompts.load(settings["protocol"], settings["prompts_file"]),
             records.fingerprint(settings, record["inputs"]),
         )
     records.write_json(out / "record.json", record)
 
 
 def merge(options: Namespace) -> None:
-    """Merges an adapter; settings `vts`, `seed`, `frames`, `prompts`."""
+    """Merges an adapter; settings `vts`, `seed`, `frames`, `prompts_file`."""
     from groundvts.data.conversations import Prompts
     from groundvts.data.features import FeatureCache
     from groundvts.data.inputs import Encoder
@@ -164,7 +164,7 @@ def merge(options: Namespace) -> None:
     settings, out = _settings(options.settings), Path(options.out)
     inputs = {"base": options.base, "adapter": options.adapter}
     with records.recording("merge", settings, inputs, seed=settings["seed"]) as record:
-        prompts = Prompts.load(settings["protocol"], settings["prompts"]["file"])
+        prompts = Prompts.load(settings["protocol"], settings["prompts_file"])
         source, encoder = FeatureCache(options.features), Encoder(options.base)
         moments = [m for m in read_moments(options.moments) if m.video in source.videos][:8]
         batch = prompt_batch(encoder, source, moments, prompts)
@@ -178,7 +178,7 @@ def merge(options: Namespace) -> None:
 
 
 def infer(options: Namespace) -> None:
-    """Answers every query; settings `batch_size`, `max_new_tokens`, `prompts`."""
+    """Answers every query; settings `batch_size`, `max_new_tokens`, `prompts_file`."""
     from groundvts.data.conversations import Prompts
     from groundvts.data.features import FeatureCache
     from groundvts.data.inputs import Encoder
@@ -196,7 +196,7 @@ def infer(options: Namespace) -> None:
             Encoder(options.model),
             source,
             read_moments(options.moments),
-            Prompts.load(settings["protocol"], settings["prompts"]["file"]),
+            Prompts.load(settings["protocol"], settings["prompts_file"]),
             settings["batch_size"],
             settings["max_new_tokens"],
             label=f"{options.run} infer",

@@ -12,6 +12,7 @@ SPLITS = ["pretrain", "train", "val", "test"]
 STAGES = list(config["stages"])
 NOTEBOOKS = ["training", "results", "tokens"]
 LIBRARY = "src/groundvts"
+PROMPTS = {"prompts_file": config["prompts"]["file"]}
 
 SCORES = expand(f"{R}/scores/{{run}}/charades_sta.json", run=["constant", "base", *RUNS])
 TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=RUNS)
@@ -47,7 +48,7 @@ def stage_conversations(wildcards):
 
 def run_settings(wildcards, *keys, **more):
     run = RUNS[wildcards.run]
-    return settings("protocol", "prompts", *keys, vts=run.vts, seed=run.seed, **more)
+    return settings("protocol", *keys, vts=run.vts, seed=run.seed, **PROMPTS, **more)
 
 
 def model_of(wildcards):

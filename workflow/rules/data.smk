@@ -54,7 +54,7 @@ rule grounding_conversations:
     conda:
         ENV
     params:
-        settings=settings("protocol", **config["prompts"]),
+        settings=settings("protocol", **PROMPTS, time_format=config["prompts"]["time_format"]),
     message:
         "Building grounding conversations: {wildcards.split}"
     shell:
@@ -72,7 +72,7 @@ rule question_conversations:
     conda:
         ENV
     params:
-        settings=settings("protocol", **config["prompts"]),
+        settings=settings("protocol", **PROMPTS),
     message:
         "Building question conversations: {wildcards.split}"
     shell:

@@ -15,7 +15,7 @@ rule infer:
     conda:
         ENV
     params:
-        settings=settings("protocol", "prompts", **config["inference"]),
+        settings=settings("protocol", **PROMPTS, **config["inference"]),
     message:
         "Answering the test queries: {wildcards.run}"
     shell:

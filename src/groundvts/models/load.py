@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,9 @@ from transformers.utils import logging
 
 from groundvts.errors import BadInput
 from groundvts.models.qwen import GroundVTSQwen, GroundVTSQwenConfig
+
+if not torch.cuda.is_available():  # else deepspeed, where it is installed, warns that it guesses
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 BACKBONES = {"qwen2_5_vl": (GroundVTSQwenConfig, GroundVTSQwen)}
 

@@ -1,6 +1,7 @@
 """The README's results table, rendered from the small records kept under results/reference/."""
 
 import json
+import shutil
 from pathlib import Path
 
 from groundvts.errors import BadInput
@@ -11,6 +12,7 @@ from groundvts.report.tables import headline, main_table
 
 BEGIN = "<!-- results: rendered from results/reference, do not edit -->"
 END = "<!-- end of results -->"
+PICTURE = "two_queries.png"
 LEFT_OUT = {"Asked / scored / failed", "Seeds"}
 
 
@@ -28,6 +30,7 @@ def save_reference(results: str | Path, reference: str | Path) -> None:
             iou = [round(value, 6) for value in queries["IoU"]]
             record["queries"] = {"id": queries["id"], "video": queries["video"], "IoU": iou}
         write_json(reference / path.relative_to(results), record)
+    shutil.copyfile(results / "figures" / PICTURE, reference / PICTURE)
 
 
 def render_results(records_dir: str | Path) -> str:
