@@ -11,7 +11,8 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from groundvts.data.inputs import Encoder
 from groundvts.data.video import Frames
 from groundvts.models.load import load_model
-from groundvts.toy.base import BaseSettings, _config, _preprocessor
+from groundvts.toy.base import preprocessor, toy_config
+from groundvts.toy.pretrain import BaseSettings
 from groundvts.toy.tokenizer import make_tokenizer
 
 CORPUS = ["When does this happen?", "red circle", "blue square", "from 03s to 09s", "assistant\n"]
@@ -23,9 +24,11 @@ def write_base(folder: Path, seed: int = 0) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = make_tokenizer(CORPUS)
     tokenizer.save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps(_preprocessor()))
+    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor()))
     settings = BaseSettings(hidden_size=32, layers=2, heads=2, intermediate_size=48)
-    Qwen2_5_VLForConditionalGeneration(_config(settings, tokenizer).stock()).save_pretrained(folder)
+    Qwen2_5_VLForConditionalGeneration(toy_config(settings, tokenizer).stock()).save_pretrained(
+        folder
+    )
     return folder
 
 

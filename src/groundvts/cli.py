@@ -9,8 +9,10 @@ import argparse
 import os
 import sys
 import warnings
+from collections.abc import Callable
 
 from groundvts.errors import BadInput, RunFailed
+from groundvts.verbs import data, models, results
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -30,91 +32,79 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from groundvts import verbs
-
     parser = argparse.ArgumentParser(prog="groundvts", description=__doc__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(metavar="VERB", required=True)
 
-    def verb(name: str, function, help: str) -> argparse.ArgumentParser:
+    def verb(name: str, function: Callable, help: str) -> Callable:
+        """Adds a verb; returns what adds its options, which are required unless said otherwise."""
         command = commands.add_parser(name, help=help, description=function.__doc__)
         command.set_defaults(verb=function)
-        return command
 
-    def add(command: argparse.ArgumentParser, *flags: str, **options) -> None:
-        options.setdefault("required", True)
-        for flag in flags:
-            command.add_argument(flag, **options)
+        def add(*names: str, **options) -> Callable:
+            for one in names:
+                extra = {"required": True} if one.startswith("--") else {"metavar": one.upper()}
+                command.add_argument(one, **{**extra, **options})
+            return add
 
-    convert = verb("convert", verbs.convert, "a published annotation file to moments.jsonl")
-    convert.add_argument("dataset", metavar="DATASET")
-    add(convert, "--split", "--annotations", "--out")
-    add(convert, "--durations", required=False, help="the Charades CSV")
+        return add
 
-    toy = verb("toy-benchmark", verbs.toy_benchmark, "make the toy videos and annotations")
-    add(toy, "--settings", "--out")
-    add(toy, "--workers", type=int, required=False)
-
-    base = verb("toy-base", verbs.toy_base, "make the tiny pretrained model folder")
-    add(base, "--settings", "--questions", "--grounding", "--frames", "--objects", "--out")
-
-    conversations = verb("conversations", verbs.conversations, "training conversations")
-    source = conversations.add_mutually_exclusive_group(required=True)
-    source.add_argument("--moments", help="moments.jsonl: grounding conversations")
-    source.add_argument("--llava-video", help="LLaVA-Video JSON: questions and captions")
-    add(conversations, "--settings", "--out")
-
-    frames = verb("frames", verbs.frames, "decode videos once into a frame cache")
-    add(frames, "--videos", "--settings", "--out")
-    add(frames, "--names", nargs="+", help="JSONL files whose `video` fields name the videos")
-    add(frames, "--workers", type=int, required=False)
-
-    features = verb("features", verbs.features, "run the frozen vision tower once")
-    add(features, "--model", "--frames", "--out")
-
-    train = verb("train", verbs.train, "train one stage")
-    add(train, "--run", "--stage", "--base", "--conversations", "--features", "--settings")
-    add(train, "--probe", "--probe-features", "--checkpoints", "--out")
-    add(train, "--previous", required=False, help="the stage before")
-
-    merge = verb("merge", verbs.merge, "merge an adapter into an ordinary model folder")
-    add(merge, "--run", "--base", "--adapter", "--moments", "--features", "--settings", "--out")
-
-    infer = verb("infer", verbs.infer, "answer every query of a benchmark")
-    add(infer, "--run", "--model", "--moments", "--features", "--settings", "--out")
-
-    constant = verb("constant", verbs.constant, "predict one window, fitted on training moments")
-    add(constant, "--train", "--moments", "--out")
-
-    score = verb("score", verbs.score, "score predictions")
-    score.add_argument("dataset", metavar="DATASET")
-    add(score, "--predictions", "--annotations", "--out")
-    add(score, "--run", required=False)
-    add(score, "--resamples", type=int, default=10000, required=False)
-
-    tokens = verb("tokens", verbs.tokens, "recall of the queried object's tokens, after each stage")
-    add(tokens, "--run", "--objects", "--moments", "--out")
-    add(tokens, "--selections", nargs="+", metavar="STAGE=FILE")
-    add(tokens, "--resamples", type=int, default=10000, required=False)
-
-    ground = verb("ground", verbs.ground, "find when a query happens in a video")
-    ground.add_argument("model", metavar="MODEL")
-    ground.add_argument("video", metavar="VIDEO")
-    ground.add_argument("query", metavar="QUERY")
-    add(ground, "--out", required=False, help="folder for a JSON record and a picture")
-
-    notebook = verb("notebook", verbs.notebook, "execute a notebook and render it as HTML")
-    notebook.add_argument("notebook", metavar="NOTEBOOK")
-    add(notebook, "--results", "--out", "--html")
-
-    page = verb("page", verbs.page, "write the page that shows a scale's results")
-    page.add_argument("results", metavar="RESULTS")
-
-    reference = verb("reference", verbs.reference, "keep a run's small records; render the README")
-    reference.add_argument("results", metavar="RESULTS")
-    add(reference, "--records", default="results/reference", required=False)
-    add(reference, "--readme", default="README.md", required=False)
+    _data_verbs(verb)
+    _model_verbs(verb)
+    _result_verbs(verb)
     return parser
+
+
+def _data_verbs(verb: Callable) -> None:
+    add = verb("convert", data.convert, "a published annotation file to moments.jsonl")
+    add("dataset")("--split", "--annotations", "--out")
+    add("--durations", required=False, help="the Charades CSV")
+    add = verb("toy-benchmark", data.toy_benchmark, "make the toy videos and annotations")
+    add("--settings", "--out")("--workers", type=int, required=False)
+    add = verb("toy-base", data.toy_base, "make the tiny pretrained model folder")
+    add("--settings", "--questions", "--grounding", "--frames", "--objects", "--out")
+    add = verb("conversations", data.conversations, "training conversations")
+    add("--moments", required=False, help="moments.jsonl: grounding conversations")
+    add("--llava-video", required=False, help="LLaVA-Video JSON: questions and captions")
+    add("--settings", "--out")
+    add = verb("frames", data.frames, "decode videos once into a frame cache")
+    add("--names", nargs="+", help="JSONL files whose `video` fields name the videos")
+    add("--videos", "--settings", "--out")("--workers", type=int, required=False)
+    add = verb("features", data.features, "run the frozen vision tower once")
+    add("--model", "--frames", "--out")
+
+
+def _model_verbs(verb: Callable) -> None:
+    add = verb("train", models.train, "train one stage")
+    add("--run", "--stage", "--base", "--conversations", "--features", "--settings")
+    add("--probe", "--probe-features", "--checkpoints", "--out")
+    add("--previous", required=False, help="the stage before")
+    add = verb("merge", models.merge, "merge an adapter into an ordinary model folder")
+    add("--run", "--base", "--adapter", "--moments", "--features", "--settings", "--out")
+    add = verb("infer", models.infer, "answer every query of a benchmark")
+    add("--run", "--model", "--moments", "--features", "--settings", "--out")
+    add = verb("ground", models.ground, "find when a query happens in a video")
+    add("model", "video", "query")
+    add("--out", required=False, help="folder for a JSON record and a picture")
+
+
+def _result_verbs(verb: Callable) -> None:
+    add = verb("constant", results.constant, "predict one window, fitted on training moments")
+    add("--train", "--moments", "--out")
+    add = verb("score", results.score, "score predictions")
+    add("dataset")("--predictions", "--annotations", "--out")("--run", required=False)
+    add("--resamples", type=int, default=10000, required=False)
+    add = verb("tokens", results.tokens, "recall of the queried object's tokens, stage by stage")
+    add("--run", "--objects", "--moments", "--out")
+    add("--selections", nargs="+", metavar="STAGE=FILE")
+    add("--resamples", type=int, default=10000, required=False)
+    add = verb("notebook", results.notebook, "execute a notebook and render it as HTML")
+    add("notebook")("--results", "--out", "--html")
+    add = verb("page", results.page, "write the page that shows a scale's results")
+    add("results")
+    add = verb("reference", results.reference, "keep a run's small records; render the README")
+    add("results")("--records", default="results/reference", required=False)
+    add("--readme", default="README.md", required=False)
 
 
 if __name__ == "__main__":

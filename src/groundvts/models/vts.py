@@ -168,7 +168,7 @@ class VTS(nn.Module):
             logits_BN = (scores_BN / self.config.tau_weight).masked_fill(~keep_BN, -1e9)
             weight_BN = logits_BN.softmax(-1) * keep_BN
             if self.config.weights == "constant":
-                weight_BN = constant_BN + weight_BN - weight_BN.detach()
+                weight_BN = constant_BN + (weight_BN - weight_BN.detach())
         if self.config.weight_scale == "mean1":
             weight_BN = weight_BN * counts_B[:, None]
         return weight_BN

@@ -1,0 +1,110 @@
+"""Verbs that train, merge and ask models."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from groundvts import records
+from groundvts.verbs.settings import read_settings
+
+
+def train(options: Namespace) -> None:
+    """Trains one stage; settings `seed`, `vts`, `stage`, `prompts_file`."""
+    from groundvts.data.conversations import Prompts, read_conversations
+    from groundvts.data.features import FeatureCache
+    from groundvts.data.moment import read_moments
+    from groundvts.training.stages import StageSettings
+    from groundvts.training.train import StageRun, train_stage
+
+    settings = read_settings(options.settings)
+    out = Path(options.out)
+    inputs = {"base": options.base, "conversations": options.conversations}
+    inputs |= {"previous": options.previous} if options.previous else {}
+    with records.recording("train", settings, inputs, seed=settings["seed"]) as record:
+        job = StageRun(
+            run=options.run,
+            stage=options.stage,
+            base=options.base,
+            previous=Path(options.previous) if options.previous else None,
+            vts=settings["vts"],
+            settings=StageSettings.from_dict(settings["stage"]),
+            seed=settings["seed"],
+            checkpoints=Path(options.checkpoints),
+            out=out,
+        )
+        record |= train_stage(
+            job,
+            read_conversations(Path(options.conversations)),
+            FeatureCache(options.features),
+            read_moments(options.probe),
+            FeatureCache(options.probe_features),
+            Prompts.load(settings["protocol"], settings["prompts_file"]),
+            records.fingerprint(settings, record["inputs"]),
+        )
+    records.write_json(out / "record.json", record)
+
+
+def merge(options: Namespace) -> None:
+    """Merges an adapter; settings `vts`, `seed`, `frames`, `prompts_file`."""
+    from groundvts.data.conversations import Prompts
+    from groundvts.data.features import FeatureCache
+    from groundvts.data.inputs import Encoder
+    from groundvts.data.moment import read_moments
+    from groundvts.inference.predict import prompt_batch
+    from groundvts.training.merge import merge as run
+
+    settings, out = read_settings(options.settings), Path(options.out)
+    inputs = {"base": options.base, "adapter": options.adapter}
+    with records.recording("merge", settings, inputs, seed=settings["seed"]) as record:
+        prompts = Prompts.load(settings["protocol"], settings["prompts_file"])
+        source, encoder = FeatureCache(options.features), Encoder(options.base)
+        moments = [m for m in read_moments(options.moments) if m.video in source.videos][:8]
+        batch = prompt_batch(encoder, source, moments, prompts)
+        manifest = {"run": options.run, "protocol": settings["protocol"],
+                    "frames": settings["frames"], "prompts": prompts.templates}  # fmt: skip
+        record["run"] = options.run
+        record["check"] = run(
+            options.base, Path(options.adapter), settings["vts"], batch, manifest, out
+        )
+    records.write_json(out / "record.json", record)
+
+
+def infer(options: Namespace) -> None:
+    """Answers every query; settings `batch_size`, `max_new_tokens`, `prompts_file`."""
+    from groundvts.data.conversations import Prompts
+    from groundvts.data.features import FeatureCache
+    from groundvts.data.inputs import Encoder
+    from groundvts.data.moment import read_moments, write_jsonl
+    from groundvts.inference.predict import predict
+    from groundvts.models.load import load_model
+
+    settings, out = read_settings(options.settings), Path(options.out)
+    inputs = {"model": options.model, "moments": options.moments}
+    with records.recording("infer", settings, inputs) as record:
+        model, source = load_model(options.model), FeatureCache(options.features)
+        source.check(model)
+        predictions = predict(
+            model,
+            Encoder(options.model),
+            source,
+            read_moments(options.moments),
+            Prompts.load(settings["protocol"], settings["prompts_file"]),
+            settings["batch_size"],
+            settings["max_new_tokens"],
+            label=f"{options.run} infer",
+        )
+        failed = sum(entry["failure"] is not None for entry in predictions)
+        asked = len(predictions)
+        record["run"] = options.run
+        record["counts"] = {"asked": asked, "scored": asked - failed, "failed": failed}
+    write_jsonl(out, predictions)
+    records.write_json(out.with_suffix(".record.json"), record)
+
+
+def ground(options: Namespace) -> None:
+    """Prints the window in seconds in which the query happens."""
+    from groundvts.inference.ground import ground as run
+
+    answer = run(options.model, options.video, options.query, options.out)
+    print(answer.line)
