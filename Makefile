@@ -10,6 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 all: setup
 	.venv/bin/python workflow/unlock.py
 	.venv/bin/snakemake --cores all --rerun-incomplete
+	@echo "Open results/toy/index.html"
 
 setup: .venv/.stamp
 

@@ -1,73 +1,20 @@
 """The whole DAG at its smallest: it runs, it is then up to date, and reruns only what depends."""
 
 import json
-import os
-import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import yaml
-
-ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("Snakefile", "config.yaml", "workflow", "notebooks", "profiles", "envs", "src")
-
-
-def tiny_config() -> dict:
-    """The toy configuration with every number cut down; two variants."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    for stage in config["stages"].values():
-        stage.update(steps=3, batch_size=4)
-    kept = ("vts-0.25", "random-0.25")
-    config["variants"] = {name: {**config["variants"][name], "seeds": [0]} for name in kept}
-    config["score"] = {"resamples": 100}
-    config["toy"] = {
-        "side": 56,
-        "clips": {"pretrain": 10, "train": 10, "val": 3, "test": 4},
-        "base": {"steps": 3, "batch": 4, "align_steps": 10, "align_batch": 2},
-    }
-    return config
+from dag import copy_project, planned, snakemake, tiny_config, write_config
 
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
     """A copy of the project in which the tiny DAG has run."""
-    folder = tmp_path_factory.mktemp("dag")
-    for name in COPIED:
-        if (ROOT / name).is_dir():
-            shutil.copytree(
-                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
-            )
-        else:
-            shutil.copy2(ROOT / name, folder / name)
+    folder = copy_project(tmp_path_factory.mktemp("dag"))
     write_config(folder, tiny_config())
     done = snakemake(folder)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return folder
-
-
-def write_config(folder: Path, config: dict) -> None:
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    bin_folder = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
-    command = [str(bin_folder / "snakemake"), "--cores", "2", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-
-
-def planned(folder: Path) -> dict[str, int]:
-    """Rules that Snakemake would run now, with their number of jobs."""
-    plan = snakemake(folder, "-n", "--quiet", "host")
-    assert plan.returncode == 0, plan.stderr
-    text = plan.stdout + plan.stderr
-    if "Nothing to be done" in text:
-        return {}
-    table = text.split("Job stats:")[1].split("total")[0]
-    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
 
 
 def record(path: Path) -> dict:

@@ -93,7 +93,8 @@ rule frames:
         f"{R}/logs/frames/{{split}}.log",
     conda:
         ENV
-    threads: workflow.cores
+    # the base waits for its own frames alone: the others leave it a core
+    threads: lambda w: workflow.cores if w.split == "pretrain" else max(1, workflow.cores - 1)
     params:
         settings=json.dumps(config["frames"], sort_keys=True),
     message:

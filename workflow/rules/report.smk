@@ -16,8 +16,8 @@ rule list_runs:
         ENV
     params:
         rows=lambda w: [
-            {"run": "constant", "variant": "constant", "label": "Constant window"},
-            {"run": "base", "variant": "base", "label": "Base, all tokens, no fine-tuning"},
+            {"run": "constant", "variant": "constant", "seed": 0, "label": "Constant window"},
+            {"run": "base", "variant": "base", "seed": 0, "label": "Base, all tokens"},
             *(run.row() for run in RUNS.values()),
         ],
     message:

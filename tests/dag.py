@@ -1,0 +1,68 @@
+"""A copy of the project whose DAG is cut down to a minute, for tests."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+COPIED = ("Snakefile", "config.yaml", "workflow", "notebooks", "profiles", "envs", "src")
+
+
+def tiny_config() -> dict:
+    """The toy configuration with every number cut down; two variants."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for stage in config["stages"].values():
+        stage.update(steps=3, batch_size=4)
+    kept = ("vts-0.25", "random-0.25")
+    config["variants"] = {name: {**config["variants"][name], "seeds": [0]} for name in kept}
+    config["score"] = {"resamples": 100}
+    config["toy"] = {
+        "side": 56,
+        "clips": {"pretrain": 10, "train": 10, "val": 3, "test": 4},
+        "base": {"steps": 3, "batch": 4, "align_steps": 10, "align_batch": 2},
+    }
+    return config
+
+
+def copy_project(folder: Path) -> Path:
+    """Copies what Snakemake needs of the project."""
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        else:
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def write_config(folder: Path, config: dict) -> None:
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def command(name: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """A command of this environment, and the variables to run it with."""
+    bin_folder = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
+    return [str(bin_folder / name), *arguments], environment
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Runs Snakemake in `folder` on two cores."""
+    words, environment = command("snakemake", "--cores", "2", *arguments)
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def planned(folder: Path) -> dict[str, int]:
+    """Rules that Snakemake would run now, with their number of jobs."""
+    plan = snakemake(folder, "-n", "--quiet", "host")
+    assert plan.returncode == 0, plan.stderr
+    text = plan.stdout + plan.stderr
+    if "Nothing to be done" in text:
+        return {}
+    table = text.split("Job stats:")[1].split("total")[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
