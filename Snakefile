@@ -30,6 +30,7 @@ localrules:
     data,
     train,
     evaluate,
+    ablations,
     report,
 
 
@@ -48,12 +49,18 @@ rule data:
 
 rule train:
     input:
-        expand(f"{R}/merged/{{run}}", run=RUNS),
+        expand(f"{R}/merged/{{run}}", run=MAIN),
 
 
 rule evaluate:
     input:
-        expand(f"{R}/scores/{{run}}/charades_sta.json", run=["constant", "base", *RUNS]),
+        SCORES,
+        TOKENS,
+
+
+rule ablations:
+    input:
+        expand(f"{R}/scores/{{run}}/charades_sta.json", run=RUNS),
         expand(f"{R}/scores/{{run}}/tokens.json", run=RUNS),
 
 

@@ -123,6 +123,17 @@ def test_ground_refuses_what_it_cannot_read(base, tmp_path, capsys):
     assert "nowhere" in refused(capsys, "ground", tmp_path / "nowhere", video, "red circle")
 
 
+def test_ground_answers_every_real_clip_or_says_why(base, reference_data, capsys):
+    clips = sorted(path for path in (reference_data / "videos").iterdir() if path.is_file())
+    assert len(clips) == 20
+    for clip in clips:
+        status, out, err = groundvts(capsys, "ground", base, clip, "red circle")
+        assert status in (0, 2), err
+        text = out if status == 0 else err
+        assert len(text.strip().splitlines()) == 1, text
+        assert status == 0 or clip.name in err
+
+
 def test_weights_that_are_missing_are_named(base, tmp_path, capsys):
     import shutil
 

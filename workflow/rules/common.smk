@@ -7,17 +7,18 @@ except BadInput as error:
 
 R = f"results/{config['scale']}"
 ENV = "../../envs/groundvts.yaml"
-RUNS = {run.name: run for run in runs(config) if run.main}
+RUNS = {run.name: run for run in runs(config)}
+MAIN = [name for name, run in RUNS.items() if run.main]
 SPLITS = ["pretrain", "train", "val", "test"]
 STAGES = list(config["stages"])
 NOTEBOOKS = ["training", "results", "tokens"]
 LIBRARY = "src/groundvts"
 PROMPTS = {"prompts_file": config["prompts"]["file"]}
 
-SCORES = expand(f"{R}/scores/{{run}}/charades_sta.json", run=["constant", "base", *RUNS])
-TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=RUNS)
-TRAINED = expand(f"{R}/stages/{{run}}/{{stage}}", run=RUNS, stage=STAGES)
-SHOWN = [run for run in RUNS if RUNS[run].vts["sampler"] == "vts"][:1] or list(RUNS)[:1]
+SCORES = expand(f"{R}/scores/{{run}}/charades_sta.json", run=["constant", "base", *MAIN])
+TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=MAIN)
+TRAINED = expand(f"{R}/stages/{{run}}/{{stage}}", run=MAIN, stage=STAGES)
+SHOWN = [run for run in MAIN if RUNS[run].vts["sampler"] == "vts"][:1] or MAIN[:1]
 
 
 wildcard_constraints:

@@ -54,7 +54,7 @@ rule page:
     input:
         notebooks=expand(f"{R}/notebooks/{{name}}.html", name=NOTEBOOKS),
         scores=SCORES,
-        merged=expand(f"{R}/merged/{{run}}", run=RUNS),
+        merged=expand(f"{R}/merged/{{run}}", run=MAIN),
         runs=f"{R}/runs.json",
         library=REPORT,
     output:
