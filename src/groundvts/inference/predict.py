@@ -24,30 +24,45 @@ def predict(
     prompts: Prompts,
     batch_size: int,
     max_new_tokens: int,
-    label: str = "infer",
+    label: str | None = None,
 ) -> list[dict]:
-    """Greedy answers to all moments, read back as windows (s).
+    """Greedy answers to all moments, read back as windows (s); `label` shows progress.
 
     A moment whose video cannot be read, or whose answer holds no window, stays in the list with
     its reason in `failure`.
     """
     entries: dict[str, dict] = {}
-    progress = Progress(label, len(moments), "query")
+    progress = Progress(label, len(moments), "query") if label else None
     for batch in _batches(moments, source, batch_size):
-        started = time.perf_counter()
-        reduced, tokens = _reduce(model, encoder, source, batch, prompts)
-        new = model.generate_from(
-            reduced,
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            eos_token_id=encoder.end_of_turn,
-            pad_token_id=encoder.pad,
-        )
-        answers = encoder.tokenizer.batch_decode(new, skip_special_tokens=True)
-        seconds = (time.perf_counter() - started) / len(batch)
-        for moment, answer, kept in zip(batch, answers, tokens, strict=True):
-            parsed = parse_windows(answer, moment.duration)
-            entries[moment.id] = {
+        for moment, entry in _answers(model, encoder, source, batch, prompts, max_new_tokens):
+            entries[moment.id] = entry
+        if progress:
+            progress.update(len(batch))
+    if progress:
+        progress.close()
+    return [entries.get(moment.id) or _unread(moment, source) for moment in moments]
+
+
+def _answers(
+    model, encoder: Encoder, source, batch: list[Moment], prompts: Prompts, max_new_tokens: int
+) -> Iterator[tuple[Moment, dict]]:
+    """The prediction for each moment of a batch."""
+    started = time.perf_counter()
+    reduced, tokens = _reduce(model, encoder, source, batch, prompts)
+    new = model.generate_from(
+        reduced,
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        eos_token_id=encoder.end_of_turn,
+        pad_token_id=encoder.pad,
+    )
+    answers = encoder.tokenizer.batch_decode(new, skip_special_tokens=True)
+    seconds = (time.perf_counter() - started) / len(batch)
+    for moment, answer, kept in zip(batch, answers, tokens, strict=True):
+        parsed = parse_windows(answer, moment.duration)
+        yield (
+            moment,
+            {
                 **_identity(moment),
                 "answer": answer,
                 "windows": [list(window) for window in parsed.windows],
@@ -55,10 +70,8 @@ def predict(
                 "detail": parsed.detail,
                 "seconds": seconds,
                 **kept,
-            }
-        progress.update(len(batch))
-    progress.close()
-    return [entries.get(moment.id) or _unread(moment, source) for moment in moments]
+            },
+        )
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ STYLE = """
 :root { color-scheme: light; --ink: #1b1b1b; --soft: #5c5c5c; --line: #dcdcdc; --ours: #fdf0e6; }
 * { box-sizing: border-box; }
 body { margin: 0; background: #fff; color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 66rem; margin: 0 auto; padding: 1rem 1.2rem 4rem; }
+main { max-width: 78rem; margin: 0 auto; padding: 1rem 1.2rem 4rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 1rem 0; }
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; border-bottom: 2px solid var(--line); }
 dl { display: grid; grid-template-columns: 10rem 1fr; gap: .2rem 1rem; margin: 0; }
@@ -17,7 +17,9 @@ a { color: #00558a; }
 table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; }
 th { text-align: left; vertical-align: bottom; border-bottom: 2px solid var(--ink); }
 th, td { padding: .35rem .7rem .35rem 0; }
+th:last-child, td:last-child { padding-right: .4rem; }
 th:first-child, td:first-child { min-width: 8.5rem; padding-left: .4rem; }
+td:not(:first-child) { white-space: nowrap; }
 td { border-bottom: 1px solid var(--line); vertical-align: top; }
 tr.ours td { background: var(--ours); }
 .value { font-weight: 600; }

@@ -124,14 +124,16 @@ def _draw_heat(axes: Axes, clip: Timeline) -> None:
 
 
 def _draw_windows(axes: Axes, clip: Timeline) -> None:
-    """The true window above, the predicted one below."""
-    axes.set_ylim(0, 2)
-    rows = (("true", clip.true, 1.5, "#000000"), ("answer", clip.predicted, 0.5, COLOURS["vts"]))
-    for name, windows, height, shade in rows:
+    """The true window, where it is known, above the predicted one."""
+    rows = [("answer", clip.predicted, COLOURS["vts"])]
+    if clip.true:
+        rows.append(("true", clip.true, "#000000"))
+    axes.set_ylim(0, len(rows))
+    for place, (name, windows, shade) in enumerate(rows):
+        height = place + 0.5
         for start, end in windows:
             axes.plot([start, end], [height, height], color=shade, lw=5, solid_capstyle="butt")
-        if not windows and name == "answer":
+        if not windows:
             axes.text(0, height, " none", va="center", fontsize=8, color=shade)
-        label = name if windows or name == "answer" else ""
-        axes.text(-0.006, height / 2, label, transform=axes.transAxes, ha="right", va="center",
-                  fontsize=8)  # fmt: skip
+        label = {"ha": "right", "va": "center", "fontsize": 8, "transform": axes.transAxes}
+        axes.text(-0.006, height / len(rows), name, **label)
