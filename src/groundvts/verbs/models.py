@@ -9,6 +9,11 @@ from groundvts import records
 from groundvts.verbs.settings import read_settings
 
 
+def _folder(name: str, model: str) -> dict[str, str]:
+    """A model as a record's input: a folder is hashed, a hub id is not."""
+    return {name: model} if Path(model).exists() else {}
+
+
 def train(options: Namespace) -> None:
     """Trains one stage; settings `seed`, `vts`, `stage`, `prompts_file`."""
     from groundvts.data.conversations import Prompts, read_conversations
@@ -19,7 +24,7 @@ def train(options: Namespace) -> None:
 
     settings = read_settings(options.settings)
     out = Path(options.out)
-    inputs = {"base": options.base, "conversations": options.conversations}
+    inputs = {**_folder("base", options.base), "conversations": options.conversations}
     inputs |= {"previous": options.previous} if options.previous else {}
     with records.recording("train", settings, inputs, seed=settings["seed"]) as record:
         job = StageRun(
@@ -33,6 +38,7 @@ def train(options: Namespace) -> None:
             checkpoints=Path(options.checkpoints),
             out=out,
         )
+        record["base"] = options.base
         record |= train_stage(
             job,
             read_conversations(Path(options.conversations)),
@@ -55,7 +61,7 @@ def merge(options: Namespace) -> None:
     from groundvts.training.merge import merge as run
 
     settings, out = read_settings(options.settings), Path(options.out)
-    inputs = {"base": options.base, "adapter": options.adapter}
+    inputs = {**_folder("base", options.base), "adapter": options.adapter}
     with records.recording("merge", settings, inputs, seed=settings["seed"]) as record:
         prompts = Prompts.load(settings["protocol"], settings["prompts_file"])
         source, encoder = FeatureCache(options.features), Encoder(options.base)
@@ -63,7 +69,7 @@ def merge(options: Namespace) -> None:
         batch = prompt_batch(encoder, source, moments, prompts)
         manifest = {"run": options.run, "protocol": settings["protocol"],
                     "frames": settings["frames"], "prompts": prompts.templates}  # fmt: skip
-        record["run"] = options.run
+        record["run"], record["base"] = options.run, options.base
         record["check"] = run(
             options.base, Path(options.adapter), settings["vts"], batch, manifest, out
         )
@@ -80,7 +86,7 @@ def infer(options: Namespace) -> None:
     from groundvts.models.load import load_model
 
     settings, out = read_settings(options.settings), Path(options.out)
-    inputs = {"model": options.model, "moments": options.moments}
+    inputs = {**_folder("model", options.model), "moments": options.moments}
     with records.recording("infer", settings, inputs) as record:
         model, source = load_model(options.model), FeatureCache(options.features)
         source.check(model)
@@ -96,7 +102,7 @@ def infer(options: Namespace) -> None:
         )
         failed = sum(entry["failure"] is not None for entry in predictions)
         asked = len(predictions)
-        record["run"] = options.run
+        record["run"], record["model"] = options.run, options.model
         record["counts"] = {"asked": asked, "scored": asked - failed, "failed": failed}
     write_jsonl(out, predictions)
     records.write_json(out.with_suffix(".record.json"), record)
