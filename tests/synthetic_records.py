@@ -156,6 +156,7 @@ def _write_tokens(folder: Path, run: dict) -> None:
                 "distractors": share((48, 40, 58)[number] if learned else chance),
                 "kept_share": chance,
             }
+        record["test"] = record["after"][STAGES[-1]]
     write_json(folder / "scores" / run["run"] / "tokens.json", record)
 
 

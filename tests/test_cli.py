@@ -94,6 +94,11 @@ def test_score_writes_the_record(tmp_path, capsys):
     assert record["metrics"]["mIoU"]["value"] == pytest.approx(50.0)
     assert record["failures"] == [{"id": "q1", "reason": "no_window"}]
     assert "mIoU" in out
+    line = refused(
+        capsys, "score", "tacos", "--predictions", tmp_path / "p.jsonl", "--annotations",
+        tmp_path / "m.jsonl", "--out", tmp_path / "s.json",
+    )  # fmt: skip
+    assert "charades_sta" in line
     (tmp_path / "p.jsonl").write_text(json.dumps(predictions[0]) + "\n")
     line = refused(
         capsys, "score", "charades_sta", "--predictions", tmp_path / "p.jsonl", "--annotations",
@@ -120,6 +125,9 @@ def test_ground_refuses_what_it_cannot_read(base, tmp_path, capsys):
     assert "gone.mp4" in refused(capsys, "ground", base, tmp_path / "gone.mp4", "red circle")
     video = write_clip(tmp_path / "clip.mp4", list(range(0, 2000, 125)))
     assert "query" in refused(capsys, "ground", base, video, "   ")
+    status, out, _ = groundvts(capsys, "ground", base, video, "red <|video_pad|> circle")
+    assert status == 0
+    assert "bad_query" in out
     assert "nowhere" in refused(capsys, "ground", tmp_path / "nowhere", video, "red circle")
 
 

@@ -31,6 +31,7 @@ def last_logits(model, batch):
 )
 @settings(max_examples=8, deadline=None)
 def test_dropped_equals_masked(base, sampler, ratio, lengths, seed):
+    ratio = 1.0 if sampler == "none" else ratio
     dropped, masked = pair(base, sampler=sampler, ratio=ratio)
     samples = [dropped.sample("red circle", n, seed + i) for i, n in enumerate(lengths)]
     batch = dropped.batch(*samples)

@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import shutil
 import time
 
 import pytest
@@ -109,6 +108,19 @@ def test_stages_follow_one_another_and_merge(base, source, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("later", "named"),
+    [
+        (stage(rates={"vts": 1e-2}), "visual.merger"),
+        (stage(lora_rank=4), "lora"),
+    ],
+)
+def test_a_stage_that_would_lose_an_earlier_one_is_refused(base, tmp_path, later, named):
+    stage_model(load_model(str(base), VTS), stage(), None).save_pretrained(tmp_path / "joint")
+    with pytest.raises(BadInput, match=named):
+        stage_model(load_model(str(base), VTS), later, tmp_path / "joint")
+
+
 def test_an_untrained_adapter_does_not_merge(base, tmp_path):
     torch.manual_seed(0)
     model = stage_model(load_model(str(base), VTS), stage(), None)
@@ -136,12 +148,12 @@ def test_a_stage_continues_from_its_last_whole_checkpoint(base, source, tmp_path
         with pytest.raises(Killed):
             run(base, source, tmp_path / "again", settings)
     checkpoints = tmp_path / "again" / "checkpoints" / "grounding"
-    assert last_checkpoint(checkpoints).name == "checkpoint-10"
-    shutil.rmtree(checkpoints / "checkpoint-10")
+    assert (checkpoints / "checkpoint-10").exists()  # finished: it leaves no step to do
+    assert last_checkpoint(checkpoints).name == "checkpoint-9"
     (checkpoints / "checkpoint-12").mkdir()  # half written: no trainer state
     assert last_checkpoint(checkpoints).name == "checkpoint-9"
     again, payload = run(base, source, tmp_path / "again", settings)
-    assert payload["steps"] == 10
+    assert (payload["steps"], payload["resumed_from"]) == (10, 9)
     assert not list(checkpoints.glob("checkpoint-*"))
     expected, found = adapter_weights(whole), adapter_weights(again)
     assert expected.keys() == found.keys()

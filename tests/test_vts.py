@@ -24,8 +24,8 @@ def inputs(sizes, seed=0, width=WIDTH):
     return tokens, valid, query, [(n, 1, 1) for n in sizes], list(range(len(sizes)))
 
 
-def module(seed=0, **options):
-    torch.manual_seed(seed)
+def module(**options):
+    torch.manual_seed(0)
     return VTS(WIDTH, VTSConfig(**{"hidden_size": 8, **options}))
 
 
@@ -36,6 +36,7 @@ def module(seed=0, **options):
 )
 @settings(max_examples=60, deadline=None)
 def test_every_sampler_keeps_the_ceiling_of_ratio_times_n(sizes, ratio, name):
+    ratio = 1.0 if name == "none" else ratio
     vts = module(sampler=name, ratio=ratio).eval()
     _, selection = vts(*inputs(sizes))
     expected = [math.ceil(round(ratio * n, 6)) for n in sizes]
@@ -52,7 +53,7 @@ def test_ties_go_to_the_lower_index():
 
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
 def test_a_choice_does_not_depend_on_the_batch(name):
-    vts = module(sampler=name, ratio=0.3).eval()
+    vts = module(sampler=name, ratio=1.0 if name == "none" else 0.3).eval()
     tokens, valid, query, grids, seeds = inputs([17, 5, 9])
     _, together = vts(tokens, valid, query, grids, seeds)
     for row, (n, _, _) in enumerate(grids):
@@ -60,6 +61,22 @@ def test_a_choice_does_not_depend_on_the_batch(name):
         _, alone = vts(tokens[one, :n], valid[one, :n], query[one], grids[one], seeds[one])
         assert torch.equal(alone.keep_BN[0], together.keep_BN[row, :n])
         torch.testing.assert_close(alone.weight_BN[0], together.weight_BN[row, :n])
+
+
+@pytest.mark.parametrize(("ratio", "n", "kept"), [(0.3, 170, 51), (0.6, 85, 51), (0.1, 71, 8)])
+def test_the_ceiling_is_exact(ratio, n, kept):
+    _, selection = module(sampler="uniform", ratio=ratio).eval()(*inputs([n]))
+    assert int(selection.keep_BN.sum()) == kept
+
+
+def test_random_draws_differ_by_sample_and_by_seed():
+    tokens, valid, query, grids, _ = inputs([40, 40])
+    choices = [
+        module(sampler="random", seed=seed).eval()(tokens, valid, query, grids, [3, 4])[1].keep_BN
+        for seed in (0, 1)
+    ]
+    assert not torch.equal(choices[0][0], choices[0][1])
+    assert not torch.equal(choices[0], choices[1])
 
 
 def test_random_redraws_in_training_and_holds_still_otherwise():
@@ -160,7 +177,12 @@ def test_a_sampler_of_ones_own():
 
 @pytest.mark.parametrize(
     ("settings", "named"),
-    [({"ratio": 0}, "ratio"), ({"sampler": "best"}, "sampler"), ({"sampelr": "vts"}, "sampelr")],
+    [
+        ({"ratio": 0}, "ratio"),
+        ({"sampler": "none", "ratio": 0.5}, "none"),
+        ({"sampler": "best"}, "sampler"),
+        ({"sampelr": "vts"}, "sampelr"),
+    ],
 )
 def test_wrong_settings_are_refused_by_name(settings, named):
     with pytest.raises(BadInput, match=named):

@@ -26,7 +26,12 @@ def main(arguments: list[str] | None = None) -> None:
         if options.debug:
             raise
         print(f"groundvts: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1 if isinstance(error, RunFailed) else 2)
+        sys.exit(2 if isinstance(error, BadInput | FileNotFoundError) else 1)
+    except Exception as error:
+        if options.debug:
+            raise
+        print(f"groundvts: {type(error).__name__}: {error}: --debug shows where", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -97,9 +102,11 @@ def _result_verbs(verb: Callable) -> None:
     add = verb("tokens", results.tokens, "recall of the queried object's tokens, stage by stage")
     add("--run", "--objects", "--moments", "--out")
     add("--selections", nargs="+", metavar="STAGE=FILE")
+    add("--predictions", "--test-moments", required=False)
     add("--resamples", type=int, default=10000, required=False)
     add = verb("notebook", results.notebook, "execute a notebook and render it as HTML")
     add("notebook")("--results", "--out", "--html")
+    add("--run", required=False, help="the run that a notebook about one run shows")
     add = verb("page", results.page, "write the page that shows a scale's results")
     add("results")
     add = verb("reference", results.reference, "keep a run's small records; render the README")

@@ -61,7 +61,7 @@ def recording(
         record["hardware"].update(_gpu())
 
 
-def fingerprint(settings: dict[str, Any], inputs: dict[str, dict[str, str]]) -> str:
+def fingerprint(settings: Any, inputs: dict[str, dict[str, str]]) -> str:
     """sha256 of settings and of the inputs' hashes: equal where the same work is asked for."""
     hashes = {name: entry["sha256"] for name, entry in inputs.items()}
     return hashlib.sha256(json.dumps([settings, hashes], sort_keys=True).encode()).hexdigest()

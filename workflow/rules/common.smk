@@ -5,6 +5,9 @@ try:
 except BadInput as error:
     sys.exit(f"groundvts: {error}")
 
+if config["scale"] != "toy":
+    sys.exit("groundvts: config: scale: only toy has rules so far: see the README, paper scale")
+
 R = f"results/{config['scale']}"
 ENV = "../../envs/groundvts.yaml"
 RUNS = {run.name: run for run in runs(config)}
@@ -14,6 +17,7 @@ STAGES = list(config["stages"])
 NOTEBOOKS = ["training", "results", "tokens"]
 LIBRARY = "src/groundvts"
 PROMPTS = {"prompts_file": config["prompts"]["file"]}
+TEMPLATES = config["prompts"]["file"] or f"{LIBRARY}/data/prompts.yaml"
 
 SCORES = expand(f"{R}/scores/{{run}}/charades_sta.json", run=["constant", "base", *MAIN])
 TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=MAIN)
@@ -48,8 +52,14 @@ def stage_conversations(wildcards):
 
 
 def run_settings(wildcards, *keys, **more):
+    """Settings of a run: its sampling module, its seed and what else is named."""
     run = RUNS[wildcards.run]
-    return settings("protocol", *keys, vts=run.vts, seed=run.seed, **PROMPTS, **more)
+    vts = {**run.vts, "seed": run.seed}
+    return settings("protocol", *keys, vts=vts, seed=run.seed, **PROMPTS, **more)
+
+
+def run_seed(name):
+    return RUNS[name].seed if name in RUNS else config["seed"]
 
 
 def model_of(wildcards):

@@ -47,6 +47,7 @@ rule convert:
 rule grounding_conversations:
     input:
         moments=f"{R}/data/charades_sta/{{split}}/moments.jsonl",
+        prompts=TEMPLATES,
     output:
         f"{R}/data/conversations/grounding_{{split}}.jsonl",
     log:
@@ -64,7 +65,8 @@ rule grounding_conversations:
 
 rule question_conversations:
     input:
-        f"{R}/benchmark/llava_video_{{split}}.json",
+        questions=f"{R}/benchmark/llava_video_{{split}}.json",
+        prompts=TEMPLATES,
     output:
         f"{R}/data/conversations/questions_{{split}}.jsonl",
     log:
@@ -76,7 +78,7 @@ rule question_conversations:
     message:
         "Building question conversations: {wildcards.split}"
     shell:
-        "groundvts conversations --llava-video {input} --settings {params.settings:q} "
+        "groundvts conversations --llava-video {input.questions} --settings {params.settings:q} "
         "--out {output} 2>&1 | tee {log}"
 
 

@@ -29,6 +29,8 @@ rule tokens:
         stages=expand(f"{R}/stages/{{{{run}}}}/{{stage}}", stage=STAGES),
         objects=f"{R}/benchmark/objects.json",
         moments=f"{R}/data/charades_sta/val/moments.jsonl",
+        predictions=f"{R}/predictions/{{run}}/charades_sta.jsonl",
+        test=f"{R}/data/charades_sta/test/moments.jsonl",
         library=f"{LIBRARY}/metrics/tokens.py",
     output:
         f"{R}/scores/{{run}}/tokens.json",
@@ -45,5 +47,6 @@ rule tokens:
         "Counting whose tokens {wildcards.run} keeps"
     shell:
         "groundvts tokens --run {wildcards.run} --selections {params.selections} "
-        "--objects {input.objects} --moments {input.moments} --resamples {params.resamples} "
+        "--objects {input.objects} --moments {input.moments} --predictions {input.predictions} "
+        "--test-moments {input.test} --resamples {params.resamples} "
         "--out {output} 2>&1 | tee {log}"

@@ -6,6 +6,7 @@ rule infer:
         model=model_of,
         moments=f"{R}/data/charades_sta/test/moments.jsonl",
         features=f"{R}/features/test",
+        prompts=TEMPLATES,
     output:
         predictions=f"{R}/predictions/{{run}}/charades_sta.jsonl",
         record=f"{R}/predictions/{{run}}/charades_sta.record.json",
@@ -15,7 +16,9 @@ rule infer:
     conda:
         ENV
     params:
-        settings=settings("protocol", **PROMPTS, **config["inference"]),
+        settings=lambda w: settings(
+            "protocol", seed=run_seed(w.run), **PROMPTS, **config["inference"]
+        ),
     message:
         "Answering the test queries: {wildcards.run}"
     shell:

@@ -18,7 +18,7 @@ rule list_runs:
         rows=lambda w: [
             {"run": "constant", "variant": "constant", "seed": 0, "label": "Constant window"},
             {"run": "base", "variant": "base", "seed": 0, "label": "Base, all tokens"},
-            *(run.row() for run in RUNS.values()),
+            *(RUNS[name].row() for name in MAIN),
         ],
     message:
         "Listing the runs"
@@ -43,11 +43,12 @@ rule notebook:
         ENV
     params:
         results=lambda w, output: Path(output[0]).parent.parent,
+        run=lambda w: f"--run {SHOWN[0]}" if w.name == "tokens" else "",
     message:
         "Executing the notebook {wildcards.name}"
     shell:
         "groundvts notebook {input.notebook} --results {params.results} --out {output.executed} "
-        "--html {output.html} > {log} 2>&1"
+        "--html {output.html} {params.run} > {log} 2>&1"
 
 
 rule page:

@@ -52,6 +52,7 @@ rule train_stage:
         features=f"{R}/features/train",
         probe=f"{R}/data/charades_sta/val/moments.jsonl",
         probe_features=f"{R}/features/val",
+        prompts=TEMPLATES,
     output:
         directory(f"{R}/stages/{{run}}/{{stage}}"),
     log:
@@ -81,6 +82,7 @@ rule merge:
         adapter=f"{R}/stages/{{run}}/{STAGES[-1]}",
         moments=f"{R}/data/charades_sta/val/moments.jsonl",
         features=f"{R}/features/val",
+        prompts=TEMPLATES,
     output:
         directory(f"{R}/merged/{{run}}"),
     log:

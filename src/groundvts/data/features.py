@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,10 @@ def build_feature_cache(model, encoder: Encoder, frames: FrameCache, out: Path) 
     with open(partial / "features.bin", "wb") as rows_file:
         for name in track(sorted(frames.videos), "vision tower", len(frames.videos), "video"):
             video = encoder.video(frames[name])
-            rows = model.vision_features(video.patches, torch.tensor([video.grid_thw])).float()
-            rows_file.write(rows.numpy().tobytes())
+            patches = video.patches.to(model.device)
+            grid = torch.tensor([video.grid_thw], device=model.device)
+            rows = model.vision_features(patches, grid).float()
+            rows_file.write(rows.cpu().numpy().tobytes())
             index[name] = {
                 "offset": offset,
                 "rows": len(rows),
@@ -41,6 +44,7 @@ def build_feature_cache(model, encoder: Encoder, frames: FrameCache, out: Path) 
             offset += len(rows)
     content = {
         "tower": tower_hash(model),
+        "sampling": asdict(frames.sampling),
         "width": rows.shape[-1] if index else 0,
         "videos": index,
         "failed": frames.failed,

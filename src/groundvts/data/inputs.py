@@ -9,6 +9,7 @@ Shapes: L tokens of a sample, P patches of a video, B samples.
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -50,8 +51,12 @@ class Encoder:
     """Tokenizer and pixel settings of one model folder or hub id (Qwen2.5-VL layout)."""
 
     def __init__(self, model: str) -> None:
-        self.tokenizer = AutoTokenizer.from_pretrained(model)
-        settings, _ = Qwen2VLImageProcessorPil.get_image_processor_dict(str(model))
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(model)
+            settings, _ = Qwen2VLImageProcessorPil.get_image_processor_dict(str(model))
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise BadInput(f"{model}: no tokenizer or preprocessor there: {reason}") from None
         self.patch_size = settings["patch_size"]
         self.temporal_patch_size = settings["temporal_patch_size"]
         self.merge_size = settings["merge_size"]
@@ -105,13 +110,19 @@ class Encoder:
         start = text.find(query, text.rfind("<|vision_end|>"))
         if start < 0 or not query.strip():
             raise BadInput(f"the query {query!r} does not occur in the user's turn {user!r}")
+        special = [token for token in self.tokenizer.all_special_tokens if token in system + user]
+        if special:
+            raise BadInput(f"the prompt {user!r} holds the special token {special[0]}: remove it")
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         end = start + len(query)
         marked = [low < end and high > start for low, high in encoded["offset_mapping"]]
         return Prompt(encoded["input_ids"], marked)
 
-    def sample(self, prompt: Prompt, video: VideoInput) -> dict:
-        """Arrays of one sample: ids, labels (answer tokens only) and query mask, each (L,)."""
+    def sample(self, prompt: Prompt, video: VideoInput, name: str = "") -> dict:
+        """Lists of one sample: ids, labels (answer tokens only) and query mask, each (L,).
+
+        `name` says which sample it is (video and query): what is drawn for it depends on it alone.
+        """
         t, h, w = video.grid_thw
         count = t * h * w // self.merge_size**2
         at = prompt.ids.index(self.video_token)
@@ -123,6 +134,7 @@ class Encoder:
             "labels": labels,
             "query_mask": query + [False] * len(prompt.answer),
             "video": video,
+            "seed": zlib.crc32(name.encode()),
         }
 
     def collate(self, samples: list[dict], padding_side: str = "left") -> dict:
@@ -140,6 +152,7 @@ class Encoder:
         batch = {key: padded(key, value) for key, value in fill.items()}
         lengths = torch.tensor([len(sample["input_ids"]) for sample in samples])
         mask = (torch.arange(length) < lengths[:, None]).long()
+        batch["sample_seed"] = torch.tensor([sample["seed"] for sample in samples])
         batch["attention_mask"] = mask.flip(1) if padding_side == "left" else mask
         videos = [sample["video"] for sample in samples]
         batch["video_grid_thw"] = torch.tensor([video.grid_thw for video in videos])

@@ -10,9 +10,10 @@ from groundvts import records
 from groundvts.data.conversations import Prompts
 from groundvts.data.features import PixelSource
 from groundvts.data.inputs import Encoder
+from groundvts.data.isolated import run_isolated
 from groundvts.data.moment import Moment
 from groundvts.data.video import Frames, FrameSampling, read_frames
-from groundvts.errors import BadInput
+from groundvts.errors import BadInput, VideoReadError
 from groundvts.inference.predict import predict
 from groundvts.models.load import load_model
 
@@ -33,7 +34,8 @@ class Grounding:
         if windows:
             return ", ".join(f"{start:.1f} s to {end:.1f} s" for start, end in windows)
         reason, answer = self.prediction["failure"], self.prediction["answer"]
-        return f"no window ({reason}): the model answered {answer!r}"
+        why = self.prediction["detail"] if answer is None else f"the model answered {answer!r}"
+        return f"no window ({reason}): {why}"
 
 
 class OneVideo:
@@ -69,8 +71,8 @@ def ground(model: str, video: str, query: str, out: str | None = None) -> Ground
         raise BadInput("the query is empty: say what to look for")
     known = manifest(model)
     settings = {k: v for k, v in known["frames"].items() if k != "timeout"}
-    frames = read_frames(video, FrameSampling(**settings))
     name = Path(video).stem
+    frames = _read(Path(video), FrameSampling(**settings), known["frames"].get("timeout", 60))
     inputs = {"model": model, "video": video} if Path(model).exists() else {"video": video}
     with records.recording("ground", settings, inputs, known["protocol"]) as record:
         encoder = Encoder(model)
@@ -79,12 +81,22 @@ def ground(model: str, video: str, query: str, out: str | None = None) -> Ground
         prompts = Prompts(known["prompts"])
         loaded = load_model(model)
         [prediction] = predict(loaded, encoder, source, [moment], prompts, 1, MAX_NEW_TOKENS)
-        record["prediction"] = prediction
+        record["model"], record["prediction"] = model, prediction
     answer = Grounding(prediction, frames)
     if out is not None:
         records.write_json(Path(out) / f"{name}.json", record)
+    if out is not None and "grid" in prediction:
         draw(answer, Path(out) / name)
     return answer
+
+
+def _read(video: Path, sampling: FrameSampling, timeout_s: float) -> Frames:
+    """Reads in a process of its own: a video that hangs or kills its reader is one error."""
+    [outcome] = run_isolated(read_frames, {video.stem: (video, sampling)}, 1, timeout_s)
+    if outcome.reason is not None:
+        reason = outcome.reason
+        raise VideoReadError(reason if str(video) in reason else f"{video}: {reason}")
+    return outcome.value
 
 
 def draw(answer: Grounding, stem: Path) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 
 from groundvts.answers import parse_windows
 from groundvts.data.conversations import Prompts
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
+from groundvts.errors import BadInput
 from groundvts.progress import Progress
 
 
@@ -31,16 +31,21 @@ def predict(
     A moment whose video cannot be read, or whose answer holds no window, stays in the list with
     its reason in `failure`.
     """
-    entries: dict[str, dict] = {}
-    progress = Progress(label, len(moments), "query") if label else None
-    for batch in _batches(moments, source, batch_size):
+    entries = {
+        m.id: _unanswered(m, *why)
+        for m in moments
+        if (why := _hindrance(m, encoder, source, prompts))
+    }
+    asked = [moment for moment in moments if moment.id not in entries]
+    progress = Progress(label, len(asked), "query") if label else None
+    for batch in _batches(asked, source, batch_size):
         for moment, entry in _answers(model, encoder, source, batch, prompts, max_new_tokens):
             entries[moment.id] = entry
         if progress:
             progress.update(len(batch))
     if progress:
         progress.close()
-    return [entries.get(moment.id) or _unread(moment, source) for moment in moments]
+    return [entries[moment.id] for moment in moments]
 
 
 def _answers(
@@ -78,30 +83,14 @@ def _answers(
 def select_tokens(
     model, encoder: Encoder, source, moments: list[Moment], prompts: Prompts, batch_size: int = 32
 ) -> list[dict]:
-    """What the model's sampler keeps for each moment whose video can be read, without answers."""
+    """What the model's sampler keeps for each moment that can be asked, without answers."""
     entries = {}
-    for batch in _batches(moments, source, batch_size):
+    asked = [m for m in moments if _hindrance(m, encoder, source, prompts) is None]
+    for batch in _batches(asked, source, batch_size):
         _, tokens = _reduce(model, encoder, source, batch, prompts)
         for moment, kept in zip(batch, tokens, strict=True):
             entries[moment.id] = {**_identity(moment), **kept}
     return [entries[moment.id] for moment in moments if moment.id in entries]
-
-
-def window_recall(entries: list[dict], moments: list[Moment]) -> float | None:
-    """Mean share, in percent, of the true windows' tokens that were kept; None without any."""
-    windows = {moment.id: moment.windows for moment in moments}
-    shares = []
-    for entry in entries:
-        t, h, w = entry["grid"]
-        step = np.arange(t * h * w) // (h * w) * entry["second_per_grid"]
-        inside = np.zeros(t * h * w, dtype=bool)
-        for start, end in windows[entry["id"]]:
-            inside |= (step < end) & (step + entry["second_per_grid"] > start)
-        kept = np.zeros(t * h * w, dtype=bool)
-        kept[entry["kept"]] = True
-        if inside.any():
-            shares.append(100 * kept[inside].mean())
-    return float(np.mean(shares)) if shares else None
 
 
 def prompt_batch(encoder: Encoder, source, moments: list[Moment], prompts: Prompts) -> dict:
@@ -110,16 +99,16 @@ def prompt_batch(encoder: Encoder, source, moments: list[Moment], prompts: Promp
     for moment in moments:
         system, user = prompts.grounding(moment.query)
         prompt = encoder.prompt(system, user, moment.query)
-        samples.append(encoder.sample(prompt, source.video(moment.video)))
+        name = f"{moment.video}\n{moment.query}"
+        samples.append(encoder.sample(prompt, source.video(moment.video), name))
     batch = encoder.collate(samples)
     batch.pop("labels")
     return batch
 
 
 def _batches(moments: list[Moment], source, size: int) -> Iterator[list[Moment]]:
-    """Moments whose video can be read, those of one length together."""
-    readable = [moment for moment in moments if moment.video in source.videos]
-    readable.sort(key=lambda moment: (source.duration(moment.video), moment.video))
+    """Moments in batches, those of one length together."""
+    readable = sorted(moments, key=lambda moment: (source.duration(moment.video), moment.video))
     for first in range(0, len(readable), size):
         yield readable[first : first + size]
 
@@ -153,7 +142,20 @@ def _identity(moment: Moment) -> dict:
     return {"id": moment.id, "video": moment.video, "query": moment.query}
 
 
-def _unread(moment: Moment, source) -> dict:
-    reason = source.failed.get(moment.video, "video not found")
-    entry = {"answer": None, "windows": [], "failure": "unread_video", "detail": reason}
+def _hindrance(
+    moment: Moment, encoder: Encoder, source, prompts: Prompts
+) -> tuple[str, str] | None:
+    """Reason and detail why a moment cannot be asked, or None."""
+    if moment.video not in source.videos:
+        return "unread_video", source.failed.get(moment.video, "video not found")
+    system, user = prompts.grounding(moment.query)
+    try:
+        encoder.prompt(system, user, moment.query)
+    except BadInput as error:
+        return "bad_query", str(error)
+    return None
+
+
+def _unanswered(moment: Moment, failure: str, detail: str) -> dict:
+    entry = {"answer": None, "windows": [], "failure": failure, "detail": detail}
     return {**_identity(moment), **entry, "seconds": 0.0}

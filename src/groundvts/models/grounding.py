@@ -6,7 +6,6 @@ tokens and a sequence into positions (see `qwen.py`). With `config.vts` None not
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 import torch
@@ -54,14 +53,16 @@ class GroundVTS:
         attention_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         query_mask: torch.Tensor | None = None,
+        sample_seed: torch.Tensor | None = None,
         padding_side: str = "left",
         **inputs,
     ) -> Reduced:
         """Embeds ids (B, L) and their videos, samples visual tokens and drops the others.
 
         `query_mask` (B, L) marks the query's tokens; without it they are the user's text after
-        the video. Dropped tokens lose embedding, position, label and attention together, and what
-        stays keeps its dense position. `padding_side` is where shorter samples are filled.
+        the video. `sample_seed` (B,) fixes what a sampler draws at random outside training. Dropped
+        tokens lose embedding, position, label and attention together, and what stays keeps its
+        dense position. `padding_side` is where shorter samples are filled.
         """
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
@@ -79,12 +80,10 @@ class GroundVTS:
             query_mask = self.user_text(input_ids)
         tokens_BND, valid_BN = pad_rows(rows, visual_BL.sum(1))
         query_BD = masked_mean(text_BLD, query_mask)
-        seeds = [
-            zlib.crc32(row[mask].cpu().numpy().tobytes())
-            for row, mask in zip(input_ids, query_mask.bool(), strict=True)
-        ]
+        if sample_seed is None:
+            sample_seed = torch.zeros(len(input_ids), dtype=torch.long)
         grids = self.merged_grids(**inputs)
-        kept_BND, selection = self.vts(tokens_BND, valid_BN, query_BD, grids, seeds)
+        kept_BND, selection = self.vts(tokens_BND, valid_BN, query_BD, grids, sample_seed.tolist())
         embeds_BLD = embeds_BLD.masked_scatter(visual_BL[..., None], kept_BND[valid_BN])
         keep_BL = attention_mask.bool().masked_scatter(visual_BL, selection.keep_BN[valid_BN])
         if self.config.vts["drop"] == "masked":
@@ -120,7 +119,13 @@ class GroundVTS:
         """As transformers' `generate`; a prompt with videos is reduced once, before it."""
         if input_ids is None or all(inputs.get(name) is None for name in self.video_inputs):
             return super().generate(input_ids, **inputs)
-        names = {"attention_mask", "query_mask", *self.video_inputs, *self.side_inputs}
+        names = {
+            "attention_mask",
+            "query_mask",
+            "sample_seed",
+            *self.video_inputs,
+            *self.side_inputs,
+        }
         given = {name: inputs.pop(name) for name in names & set(inputs)}
         reduced = self.reduce(input_ids, **given)
         new = self.generate_from(reduced, **inputs)

@@ -44,7 +44,7 @@ def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: i
         config.vts = {**config.vts, **vts} if vts and config.vts else config.vts
     with _quiet():  # what is missing is checked below, by name
         loaded, info = model_class.from_pretrained(
-            model, config=config, dtype=dtype, output_loading_info=True
+            model, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True
         )
     missing = [k for k in info["missing_keys"] if kind != stock or not k.startswith("vts.")]
     wrong = [*missing, *info["unexpected_keys"], *(key[0] for key in info["mismatched_keys"])]
@@ -54,7 +54,7 @@ def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: i
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             loaded.vts.reset_parameters()
-    return loaded.eval()
+    return loaded.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
 @contextmanager
@@ -71,10 +71,11 @@ def _quiet() -> Iterator[None]:
 
 
 def tower_hash(model) -> str:
-    """sha256 of the frozen vision tower's weights, without the projector."""
+    """sha256 of the frozen vision tower's weights, rounded to bfloat16, without the projector."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.model.visual.state_dict().items()):
         if not name.startswith("merger."):
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+            plain = tensor.detach().to("cpu", torch.bfloat16).contiguous()
+            digest.update(plain.view(torch.uint8).numpy())
     return digest.hexdigest()

@@ -26,7 +26,7 @@ class Video:
     counts_B: torch.Tensor  # K of each video
     grids: list[tuple[int, int, int]]  # merged (t, h, w) of each video
     scores_BN: torch.Tensor | None  # relevance to the query, where VTS computed one
-    seeds: list[int]  # one a sample, from its words alone: no batch changes the choice
+    seeds: list[int]  # one a sample, from its video and query: no batch changes the choice
     training: bool
 
     @property

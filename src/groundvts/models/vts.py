@@ -5,6 +5,7 @@ Shapes: B samples, N visual tokens (padded), D width of the language model, R sc
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import asdict, dataclass, fields
 
 import torch
@@ -28,6 +29,7 @@ class VTSConfig:
     tau, tau_weight: temperatures of the score's and the weights' softmax (tau, tau').
     weight_scale: `sum1` lets the weights of kept tokens sum to 1; `mean1` to K.
     drop: `real` removes dropped tokens from the sequence; `masked` only hides them.
+    seed: of samplers that draw, beside each sample's own.
     """
 
     hidden_size: int = 512
@@ -41,6 +43,7 @@ class VTSConfig:
     tau_weight: float = 1.0
     weight_scale: str = "sum1"
     drop: str = "real"
+    seed: int = 0
 
     def __post_init__(self) -> None:
         choices = {
@@ -56,6 +59,8 @@ class VTSConfig:
                 raise BadInput(f"vts.{key}: {getattr(self, key)!r} is none of {', '.join(allowed)}")
         if not 0 < self.ratio <= 1:
             raise BadInput(f"vts.ratio: {self.ratio} is outside (0, 1]: name the share to keep")
+        if self.sampler == "none" and self.ratio != 1:
+            raise BadInput(f"vts.ratio: {self.ratio}, but the sampler none keeps all: set it to 1")
 
     @classmethod
     def from_dict(cls, settings: dict) -> VTSConfig:
@@ -115,9 +120,10 @@ class VTS(nn.Module):
         if self.config.score_norm == "layernorm":
             tokens_BND = F.layer_norm(tokens_BND, tokens_BND.shape[-1:])
             query_BD = F.layer_norm(query_BD, query_BD.shape[-1:])
-        visual_BNR = self.project_visual(tokens_BND).float()
-        query_BR = self.project_query(query_BD).float()
-        score_BN = torch.einsum("bnr,br->bn", visual_BNR, query_BR) / self.config.tau
+        with torch.autocast(tokens_BND.device.type, enabled=False):
+            visual_BNR = F.linear(tokens_BND.float(), self.project_visual.weight.float())
+            query_BR = F.linear(query_BD.float(), self.project_query.weight.float())
+            score_BN = torch.einsum("bnr,br->bn", visual_BNR, query_BR) / self.config.tau
         if self.config.score_norm == "layernorm":
             score_BN = score_BN / self.config.hidden_size**0.5
         # a row without a video stays finite
@@ -147,8 +153,9 @@ class VTS(nn.Module):
         dropped tokens as they came, and the selection.
         """
         sizes_B = valid_BN.sum(1)
-        counts_B = torch.ceil(sizes_B * self.config.ratio - 1e-6).long()
+        counts_B = torch.ceil(sizes_B.double() * self.config.ratio - 1e-9).long()
         scores_BN = self.score(tokens_BND, valid_BN, query_BD) if self.scores_tokens else None
+        seeds = [zlib.crc32(f"{self.config.seed}:{seed}".encode()) for seed in seeds]
         video = Video(tokens_BND, valid_BN, counts_B, grids, scores_BN, seeds, self.training)
         with torch.no_grad():
             priority_BN = SAMPLERS[self.config.sampler](video)

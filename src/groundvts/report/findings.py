@@ -165,9 +165,9 @@ def _recall(table: pd.DataFrame) -> list[str]:
     row = table.loc["vts-0.25"]
     met = "met" if row.object >= 95 and row.distractors < row.object - 5 else "NOT met"
     return [
-        f"At 0.25 the scorer keeps {row.object:.1f} % of the queried object's tokens and "
-        f"{row.distractors:.1f} % of the other objects' (chance: 25 %): the aim of at least 95 % "
-        f"with clearly fewer of the others is {met}."
+        f"On the test queries VTS at 0.25 keeps {row.object:.1f} % of the queried object's tokens "
+        f"and {row.distractors:.1f} % of the other objects' (chance: 25 %): the aim of at least "
+        f"95 % with clearly fewer of the others is {met}."
     ]
 
 

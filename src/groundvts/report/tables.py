@@ -67,8 +67,7 @@ def _single(run: Run) -> dict[str, Any]:
     for name, metric in run.score["metrics"].items():
         row |= _triple(name, metric)
     row |= {key: run.score["counts"][key] for key in ("asked", "scored", "failed")}
-    after = run.tokens["after"] if run.tokens else {}
-    last = list(after.values())[-1] if after else {}
+    last = run.tokens.get("test", {}) if run.tokens else {}
     for share in SHARES:
         if last.get(share):
             row |= _triple(share, last[share])

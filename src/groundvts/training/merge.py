@@ -26,6 +26,7 @@ def merge(base: str, adapter: Path, vts: dict, batch: dict, manifest: dict, out:
     `manifest` is what inference needs to know beside the weights; it becomes `groundvts.json`.
     """
     model = load_model(base, vts, dtype="float32")
+    batch = {key: value.to(model.device) for key, value in batch.items()}
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     untrained = model(**batch).logits
     model = PeftModel.from_pretrained(model, adapter).eval()

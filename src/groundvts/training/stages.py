@@ -94,12 +94,27 @@ def stage_model(model, settings: StageSettings, previous: Path | None) -> PeftMo
     config = adapter_config(settings)
     if previous is not None:
         earlier = PeftConfig.from_pretrained(previous)
+        _check_order(earlier, config)
         if earlier.modules_to_save == config.modules_to_save and (
             earlier.target_modules == config.target_modules
         ):
             return PeftModel.from_pretrained(model, previous, is_trainable=True)
         model = PeftModel.from_pretrained(model, previous).merge_and_unload()
     return get_peft_model(model, config)
+
+
+def _check_order(earlier: PeftConfig, config: LoraConfig) -> None:
+    """BadInput where the last adapter alone would not hold all that the stages trained."""
+    lost = set(earlier.modules_to_save) - set(config.modules_to_save)
+    if earlier.target_modules != DUMMY_TARGET_MODULES:
+        same = ("target_modules", "r", "lora_alpha", "lora_dropout")
+        changed = [key for key in same if getattr(earlier, key) != getattr(config, key)]
+        lost |= {f"lora ({', '.join(changed)} changed)"} if changed else set()
+    if lost:
+        raise BadInput(
+            f"stages: {', '.join(sorted(lost))}: trained by an earlier stage: train it in later "
+            "stages too, with the same LoRA settings"
+        )
 
 
 def trainable_parameters(model) -> Trainable:

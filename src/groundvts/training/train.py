@@ -12,7 +12,7 @@ from transformers import set_seed
 from groundvts.data.conversations import Conversation, Prompts
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
-from groundvts.inference.predict import select_tokens, window_recall
+from groundvts.inference.predict import select_tokens
 from groundvts.models.load import load_model
 from groundvts.training.stages import StageSettings, stage_model, trainable_parameters
 from groundvts.training.trainer import Samples, checkpoint_folder, train
@@ -69,7 +69,6 @@ def train_stage(
         "stage": job.stage,
         **measured,
         "trainable": trainable,
-        "window_recall": window_recall(selection, probe),
     }
 
 

@@ -34,6 +34,8 @@ class Samples(Dataset):
                 f"{missing[0].id}: video {missing[0].video}: {reason}: "
                 f"{len(missing)} training samples have no frames: drop or repair them"
             )
+        for c in conversations:  # a bad prompt is refused now, by name, not at a random step
+            encoder.prompt(c.system, c.user, c.query)
         self.conversations, self.encoder, self.source = conversations, encoder, source
         self.durations = [source.duration(c.video) for c in conversations]
 
@@ -118,7 +120,7 @@ def train(
 ) -> dict:
     """Trains `model` in place; continues from the last whole checkpoint under `checkpoints`.
 
-    Returns steps, samples seen and the loss curve.
+    Returns the steps, the step it continued from, and the loss curve.
     """
     arguments = _arguments(settings, checkpoints, seed)
     trainer = StageTrainer(
@@ -139,9 +141,8 @@ def train(
         for entry in trainer.state.log_history
         if "loss" in entry
     ]
-    steps = trainer.state.global_step
-    per_step = settings.batch_size * settings.accumulation * arguments.world_size
-    return {"steps": steps, "samples": steps * per_step, "loss": curve}
+    resumed_from = int(checkpoint.name.split("-")[1]) if checkpoint else 0
+    return {"steps": trainer.state.global_step, "resumed_from": resumed_from, "loss": curve}
 
 
 def _arguments(settings: StageSettings, checkpoints: Path, seed: int) -> TrainingArguments:
@@ -176,12 +177,16 @@ def _arguments(settings: StageSettings, checkpoints: Path, seed: int) -> Trainin
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written whole, or None."""
+    """The newest checkpoint that was written whole and leaves a step to do, or None.
+
+    (From a finished one transformers' Trainer would do one step too many.)
+    """
     found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     for path in reversed(found):
         try:
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-            return path
+            state = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            if state["global_step"] < state["max_steps"]:
+                return path
         except (OSError, ValueError):
             shutil.rmtree(path)
     return None

@@ -14,6 +14,11 @@ def _folder(name: str, model: str) -> dict[str, str]:
     return {name: model} if Path(model).exists() else {}
 
 
+def _index(features: str) -> str:
+    """What identifies a feature cache: its index names the tower, the sampling and the videos."""
+    return str(Path(features) / "index.json")
+
+
 def train(options: Namespace) -> None:
     """Trains one stage; settings `seed`, `vts`, `stage`, `prompts_file`."""
     from groundvts.data.conversations import Prompts, read_conversations
@@ -26,7 +31,10 @@ def train(options: Namespace) -> None:
     out = Path(options.out)
     inputs = {**_folder("base", options.base), "conversations": options.conversations}
     inputs |= {"previous": options.previous} if options.previous else {}
+    inputs |= {"features": _index(options.features), "probe": options.probe}
     with records.recording("train", settings, inputs, seed=settings["seed"]) as record:
+        prompts = Prompts.load(settings["protocol"], settings["prompts_file"])
+        record["prompts"] = prompts.templates
         job = StageRun(
             run=options.run,
             stage=options.stage,
@@ -45,8 +53,8 @@ def train(options: Namespace) -> None:
             FeatureCache(options.features),
             read_moments(options.probe),
             FeatureCache(options.probe_features),
-            Prompts.load(settings["protocol"], settings["prompts_file"]),
-            records.fingerprint(settings, record["inputs"]),
+            prompts,
+            records.fingerprint([settings, options.base, record["source"]], record["inputs"]),
         )
     records.write_json(out / "record.json", record)
 
@@ -62,6 +70,7 @@ def merge(options: Namespace) -> None:
 
     settings, out = read_settings(options.settings), Path(options.out)
     inputs = {**_folder("base", options.base), "adapter": options.adapter}
+    inputs["features"] = _index(options.features)
     with records.recording("merge", settings, inputs, seed=settings["seed"]) as record:
         prompts = Prompts.load(settings["protocol"], settings["prompts_file"])
         source, encoder = FeatureCache(options.features), Encoder(options.base)
@@ -87,15 +96,18 @@ def infer(options: Namespace) -> None:
 
     settings, out = read_settings(options.settings), Path(options.out)
     inputs = {**_folder("model", options.model), "moments": options.moments}
-    with records.recording("infer", settings, inputs) as record:
+    inputs["features"] = _index(options.features)
+    with records.recording("infer", settings, inputs, seed=settings["seed"]) as record:
         model, source = load_model(options.model), FeatureCache(options.features)
         source.check(model)
+        prompts = Prompts.load(settings["protocol"], settings["prompts_file"])
+        record["prompts"] = prompts.templates
         predictions = predict(
             model,
             Encoder(options.model),
             source,
             read_moments(options.moments),
-            Prompts.load(settings["protocol"], settings["prompts_file"]),
+            prompts,
             settings["batch_size"],
             settings["max_new_tokens"],
             label=f"{options.run} infer",

@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from groundvts import records
+from groundvts.errors import BadInput
 
 
 def constant(options: Namespace) -> None:
@@ -30,8 +31,13 @@ def score(options: Namespace) -> None:
 
     settings = {"resamples": options.resamples}
     inputs = {"predictions": options.predictions, "annotations": options.annotations}
-    with records.recording("score", settings, inputs) as record:
+    made = Path(options.predictions).with_suffix(".record.json")
+    known = records.read_record(made) if made.exists() else {"protocol": "fixed", "seed": 0}
+    with records.recording("score", settings, inputs, known["protocol"], known["seed"]) as record:
         moments = read_moments(options.annotations)
+        other = next((m for m in moments if m.dataset != options.dataset), None)
+        if other:
+            raise BadInput(f"{options.annotations}: {other.id} is of {other.dataset}: score that")
         record["run"] = options.run or Path(options.predictions).stem
         record |= score_moments(moments, read_predictions(options.predictions), options.resamples)
     records.write_json(options.out, record)
@@ -41,13 +47,18 @@ def score(options: Namespace) -> None:
 
 
 def tokens(options: Namespace) -> None:
-    """Recall of tokens by what each stage's scorer keeps (toy clips, whose objects are known)."""
+    """Recall of tokens by what each stage's sampler keeps (toy clips, whose objects are known).
+
+    `after` holds the stages on the probe's moments, `test` the final model on the test moments.
+    """
     from groundvts.data.moment import read_moments
     from groundvts.metrics.score import read_predictions
     from groundvts.metrics.tokens import token_recall
 
     files = dict(pair.split("=", 1) for pair in options.selections)
     inputs = {"objects": options.objects, "moments": options.moments, **files}
+    if options.predictions:
+        inputs |= {"predictions": options.predictions, "test_moments": options.test_moments}
     with records.recording("tokens", {"resamples": options.resamples}, inputs) as record:
         moments = read_moments(options.moments)
         objects = json.loads(Path(options.objects).read_text(encoding="utf-8"))
@@ -56,6 +67,10 @@ def tokens(options: Namespace) -> None:
             stage: token_recall(moments, read_predictions(file), objects, options.resamples)
             for stage, file in files.items()
         }
+        if options.predictions:
+            asked = read_moments(options.test_moments)
+            predicted = read_predictions(options.predictions)
+            record["test"] = token_recall(asked, predicted, objects, options.resamples)
     records.write_json(options.out, record)
 
 
@@ -64,6 +79,7 @@ def notebook(options: Namespace) -> None:
     from groundvts.report.notebook import render_notebook
 
     parameters = {"results": str(Path(options.results).resolve())}
+    parameters |= {"run": options.run} if options.run else {}
     render_notebook(options.notebook, options.out, options.html, parameters)
 
 
