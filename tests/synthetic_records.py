@@ -122,7 +122,7 @@ def _metrics(iou: np.ndarray) -> dict:
 def _write_stages(folder: Path, run: dict, rng: np.random.Generator) -> None:
     for stage, steps in zip(STAGES, (150, 150, 700), strict=True):
         with recording("train", {"stage": stage}, {}, seed=run["seed"]) as record:
-            record |= {"run": run["run"], "stage": stage, "steps": steps, "samples": steps * 32}
+            record |= {"run": run["run"], "stage": stage, "steps": steps, "resumed_from": 0}
             groups = {"vts": 20608, "projector": 0, "lora": 0}
             if stage != "warmup":
                 groups |= {"projector": 82304, "lora": 12288}
@@ -136,7 +136,6 @@ def _write_stages(folder: Path, run: dict, rng: np.random.Generator) -> None:
                 }
                 for step in range(10, steps + 1, 10)
             ]
-            record["window_recall"] = None
         record["seconds"] = steps / 20
         write_json(folder / "stages" / run["run"] / stage / "record.json", record)
 
