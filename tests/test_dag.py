@@ -95,3 +95,9 @@ def test_a_wrong_config_gives_one_line_that_names_the_key(work, key, change):
     lines = [line for line in failed.stderr.splitlines() if "specific profile" not in line]
     assert len(lines) == 1
     assert key in lines[0]
+
+
+def test_another_scale_is_refused_in_one_line(work):
+    failed = snakemake(work, "-n", "--config", "scale=paper", "base=somewhere")
+    assert failed.returncode == 1
+    assert "scale" in failed.stderr.splitlines()[-1]

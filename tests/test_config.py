@@ -1,0 +1,68 @@
+"""The schema explains every key, and its defaults are the paper's values."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from groundvts.config import checked, runs
+from groundvts.errors import BadInput
+from groundvts.models.vts import VTSConfig
+from groundvts.training.stages import StageSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
+
+
+def keys(schema: dict, path: str = ""):
+    """Every key of the schema as (path, its part of the schema)."""
+    for name, part in schema.get("properties", {}).items():
+        yield f"{path}.{name}", part
+        yield from keys(part, f"{path}.{name}")
+
+
+def test_every_key_has_a_description_and_a_default():
+    for path, part in keys(json.loads(SCHEMA.read_text())):
+        assert part.get("description"), path
+        group = path.endswith((".vts", ".projector", ".lora"))  # a group without a rate is frozen
+        assert "default" in part or path == ".variants" or group, path
+
+
+def test_defaults_are_the_papers_recipe():
+    config = checked({"variants": {"vts": {"label": "VTS"}}}, SCHEMA)
+    stages = [StageSettings.from_dict(stage) for stage in config["stages"].values()]
+    assert [stage.epochs for stage in stages] == [1, 2, 3]
+    assert [max(stage.learning_rate.values()) for stage in stages] == [1e-5, 2e-4, 1e-4]
+    assert {stage.batch_size * stage.accumulation for stage in stages} == {8}
+    assert {(s.lora_rank, s.lora_alpha, s.lora_dropout) for s in stages} == {(8, 16, 0.05)}
+    assert (config["frames"]["fps"], config["frames"]["max_frames"]) == (2.0, 128)
+    [run] = runs(config)
+    vts = VTSConfig.from_dict(run.vts)
+    assert (vts.hidden_size, vts.ratio, vts.tau) == (512, 0.5, 1.0)
+
+
+def test_the_committed_config_is_complete():
+    config = checked(yaml.safe_load((ROOT / "config.yaml").read_text()), SCHEMA)
+    names = [run.name for run in runs(config)]
+    assert len(set(names)) == len(names)
+    for run in runs(config):
+        VTSConfig.from_dict(run.vts)
+    main = {run.variant: run.seed for run in runs(config) if run.main}
+    for variant in ("vts-0.25", "random-0.25", "uniform-0.25"):
+        assert main[variant] == 1  # two seeds
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"protocol": "official"}, "protocol"),
+        ({"frames": {"max_frames": 127}}, "frames.max_frames"),
+        ({"stages": {"joint": {"learning_rate": {"llm": 1.0}}}}, "llm"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"scale": "paper"}, "base"),
+    ],
+)
+def test_a_wrong_key_is_named(change, named):
+    with pytest.raises(BadInput, match=named):
+        checked({"variants": {"vts": {"label": "VTS"}}, **change}, SCHEMA)
