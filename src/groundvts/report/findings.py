@@ -116,11 +116,22 @@ def _choice_and_weights(paired: pd.DataFrame) -> list[str]:
     elif less["mIoU high"] < 0:
         words = "the choice brings more than the weights on kept tokens"
     rest = both.mIoU - choice.mIoU - weights.mIoU
+    even = _pick(paired, "control-constant-weights", "uniform-0.25")
+    alone = (
+        []
+        if even is None
+        else [
+            f"Against uniform tokens, the better of the two drops, the choice alone changes mIoU "
+            f"by {_span(even, digits='+.1f')} points: without the weights it "
+            f"{'helps' if even['mIoU low'] > 0 else 'is not shown to help'} there."
+        ]
+    )
     return [
         f"Against random tokens with constant weights, the choice alone (VTS choice, constant "
         f"weights) gains {_span(choice, digits='+.1f')} points and the weights alone (random "
         f"choice, VTS weights) {_span(weights, digits='+.1f')}: {words} (difference "
         f"{_span(less, digits='+.1f')}).",
+        *alone,
         f"Together they gain {_span(both, digits='+.1f')} points, {abs(rest):.1f} "
         f"{'more' if rest > 0 else 'less'} than the sum of the two. Given the weights, the choice "
         f"is worth {_gain(paired, 'control-random-choice')}; given the choice, the weights are "
