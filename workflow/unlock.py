@@ -42,7 +42,9 @@ def main() -> int:
         reason = f"Snakemake still runs in it (process {', '.join(map(str, living))})"
     else:
         print("unlocking the working directory: the run that held it is gone", file=sys.stderr)
-        return subprocess.run([sys.executable, "-m", "snakemake", "--unlock"]).returncode
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", "--unlock", "--cores", "1"]
+        ).returncode
     print(f"{root} is locked: {reason}; if not, run: snakemake --unlock", file=sys.stderr)
     return 1
 
