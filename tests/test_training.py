@@ -1,5 +1,6 @@
 """Stages train what they name, follow one another, resume, and merge into a checked folder."""
 
+import dataclasses
 import json
 import multiprocessing
 import time
@@ -15,6 +16,7 @@ from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput, RunFailed
 from groundvts.inference.ground import OneVideo
+from groundvts.inference.predict import select_tokens
 from groundvts.models.load import load_model
 from groundvts.training.merge import merge
 from groundvts.training.stages import StageSettings, stage_model, trainable_parameters
@@ -192,3 +194,12 @@ def test_training_on_an_unread_video_is_refused_by_name(base, source, tmp_path):
     source = PixelSource(OneVideo("other", frames(6, 0)), source.encoder)
     with pytest.raises(BadInput, match="m0: video clip"):
         run(base, source, tmp_path, stage())
+
+
+def test_a_probe_moment_that_cannot_be_read_stays_in_the_selection(base, source):
+    gone = dataclasses.replace(MOMENTS[0], id="gone", video="gone")
+    model = load_model(str(base), VTS)
+    found = select_tokens(model, source.encoder, source, [gone, *MOMENTS], Prompts.load())
+    assert [entry["id"] for entry in found] == ["gone", *(m.id for m in MOMENTS)]
+    assert found[0]["failure"] == "unread_video"
+    assert "grid" not in found[0]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
 
 from groundvts.answers import format_window
-from groundvts.data.moment import Moment
+from groundvts.data.moment import Moment, read_jsonl, write_jsonl
 from groundvts.errors import BadInput
 
 PLACEHOLDERS = ("<image>\n", "<video>\n", "<image>", "<video>")
@@ -104,20 +103,15 @@ def _without_placeholder(text: str) -> str:
 
 def write_conversations(path: Path, conversations: list[Conversation]) -> None:
     """Writes JSONL, one conversation a line, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial_path = path.with_name(path.name + ".part")
-    lines = (json.dumps(asdict(c), ensure_ascii=False) + "\n" for c in conversations)
-    partial_path.write_text("".join(lines), encoding="utf-8")
-    os.replace(partial_path, path)
+    write_jsonl(path, map(asdict, conversations))
 
 
 def read_conversations(path: Path) -> list[Conversation]:
     """Reads JSONL written by `write_conversations`; BadInput names file and line."""
     conversations = []
-    with open(path, encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                conversations.append(Conversation(**json.loads(line)))
-            except (ValueError, TypeError) as error:
-                raise BadInput(f"{path}:{number}: not a conversation: {error}") from None
+    for number, row in read_jsonl(path):
+        try:
+            conversations.append(Conversation(**row))
+        except TypeError as error:
+            raise BadInput(f"{path}, line {number}: not a conversation: {error}") from None
     return conversations

@@ -31,11 +31,7 @@ def predict(
     A moment whose video cannot be read, or whose answer holds no window, stays in the list with
     its reason in `failure`.
     """
-    entries = {
-        m.id: _unanswered(m, *why)
-        for m in moments
-        if (why := _hindrance(m, encoder, source, prompts))
-    }
+    entries = _hindered(moments, encoder, source, prompts)
     asked = [moment for moment in moments if moment.id not in entries]
     progress = Progress(label, len(asked), "query") if label else None
     for batch in _batches(asked, source, batch_size):
@@ -83,14 +79,17 @@ def _answers(
 def select_tokens(
     model, encoder: Encoder, source, moments: list[Moment], prompts: Prompts, batch_size: int = 32
 ) -> list[dict]:
-    """What the model's sampler keeps for each moment that can be asked, without answers."""
-    entries = {}
-    asked = [m for m in moments if _hindrance(m, encoder, source, prompts) is None]
+    """What the model's sampler keeps for each moment, without answers.
+
+    A moment that cannot be asked stays in the list with its reason, and without tokens.
+    """
+    entries = _hindered(moments, encoder, source, prompts)
+    asked = [moment for moment in moments if moment.id not in entries]
     for batch in _batches(asked, source, batch_size):
         _, tokens = _reduce(model, encoder, source, batch, prompts)
         for moment, kept in zip(batch, tokens, strict=True):
             entries[moment.id] = {**_identity(moment), **kept}
-    return [entries[moment.id] for moment in moments if moment.id in entries]
+    return [entries[moment.id] for moment in moments]
 
 
 def prompt_batch(encoder: Encoder, source, moments: list[Moment], prompts: Prompts) -> dict:
@@ -140,6 +139,15 @@ def _kept(model, selection, inputs: dict) -> Iterator[dict]:
 
 def _identity(moment: Moment) -> dict:
     return {"id": moment.id, "video": moment.video, "query": moment.query}
+
+
+def _hindered(moments: list[Moment], encoder: Encoder, source, prompts: Prompts) -> dict[str, dict]:
+    """Entries, by id, of the moments that cannot be asked."""
+    found = {}
+    for moment in moments:
+        if why := _hindrance(moment, encoder, source, prompts):
+            found[moment.id] = _unanswered(moment, *why)
+    return found
 
 
 def _hindrance(

@@ -6,7 +6,6 @@ clip and grounds poorly. `SUPERVISION` says what it was taught with; its record 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ from groundvts.data.conversations import Conversation
 from groundvts.data.frames import FrameCache
 from groundvts.data.inputs import Encoder
 from groundvts.models.qwen import GroundVTSQwen, GroundVTSQwenConfig
+from groundvts.records import write_json
 from groundvts.toy.clips import COLOURS, SHAPES
 from groundvts.toy.pretrain import (
     BaseSettings,
@@ -50,7 +50,7 @@ def make_base(
     model = GroundVTSQwen(toy_config(settings, tokenizer))
     out.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(out)
-    _write_json(out / "preprocessor_config.json", preprocessor())
+    write_json(out / "preprocessor_config.json", preprocessor())
     encoder = Encoder(str(out))
     videos = {name: encoder.video(frames[name]) for name in frames.videos}
     accuracy = align(model, tokenizer, videos, objects, settings)
@@ -122,7 +122,3 @@ def preprocessor() -> dict:
         "temporal_patch_size": 2,
         "merge_size": 2,
     }
-
-
-def _write_json(path: Path, content: dict) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
