@@ -6,7 +6,8 @@ import io
 import math
 from pathlib import Path
 
-from groundvts.data.moment import Moment, is_plain_name, read_bytes
+from groundvts.data.files import read_bytes
+from groundvts.data.moment import Moment, is_safe_name
 from groundvts.data.validate import LEFT_OUT, Finding, check_moment
 from groundvts.errors import BadInput
 
@@ -51,7 +52,7 @@ def _read_line(
     if not mark or len(fields) != 3:
         return left_out("unreadable_line", f"not VIDEO START END##query: {head[:60]!r}")
     video, *texts = fields
-    if not is_plain_name(video):
+    if not is_safe_name(video):
         return left_out("unsafe_video", f"video id is not a plain file name: {video[:60]!r}")
     times = [_number(text) for text in texts]
     if None in times:

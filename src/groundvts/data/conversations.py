@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 
 from groundvts.answers import format_window
-from groundvts.data.moment import Moment, read_jsonl, write_jsonl
+from groundvts.data.files import read_jsonl, write_jsonl
+from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
 
 PLACEHOLDERS = ("<image>\n", "<video>\n", "<image>", "<video>")

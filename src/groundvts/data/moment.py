@@ -1,23 +1,31 @@
-"""The record of one query: what was asked of which video, and its true windows."""
+"""The record of one query: what was asked of which video, and what is true of it."""
 
-import json
 import math
-import os
-import tempfile
+import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from groundvts.data.files import read_jsonl, write_jsonl
 from groundvts.errors import BadInput
+
+CLIP_SECONDS = 2.0  # length of a highlight clip (QVHighlights)
+LONGEST_NAME = 200  # bytes of a folder or file name in a video id
+
+Window = tuple[float, float]
+Saliency = tuple[tuple[int, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True)
 class Moment:
     """One query of a benchmark; times in seconds, exactly as annotated (never clipped).
 
-    id is unique in its file, video has no extension, source_line counts from 1; windows is empty
-    where the labels are not public.
+    id is unique in its file; video is the file's name without extension, below the benchmark's
+    folder of videos. windows is empty where there are no labels or the query asks for an answer
+    alone. saliency holds (clip, grades 0-4 of every rater) for clips of two seconds, clip k from
+    2k s on, and is None where highlights are not annotated. A question has an `answer` (text) and,
+    for multiple choice, `options`. source_line (from 1) or source_key says where it was published.
     """
 
     id: str
@@ -26,14 +34,38 @@ class Moment:
     video: str
     duration: float | None
     query: str
-    windows: tuple[tuple[float, float], ...]
-    source_line: int
+    windows: tuple[Window, ...]
+    source_line: int | None = None
+    source_key: str | None = None
+    saliency: Saliency | None = None
+    options: tuple[str, ...] = ()
+    answer: str | None = None
+    query_normalised: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "query_normalised", normalise(self.query))
 
 
-def is_plain_name(video: str) -> bool:
-    """Whether a video id may become a file name: no folder, no control sign, at most 200 bytes."""
-    safe = video.isprintable() and not set(video) & {"/", "\\"}
-    return safe and video.strip() not in ("", ".", "..") and len(video.encode()) <= 200
+REQUIRED = ("id", "dataset", "split", "video", "duration", "query", "windows")
+
+
+def normalise(query: str) -> str:
+    """White space collapsed, outer white space and full stops removed: how prompts quote it."""
+    return re.sub(r"\s+", " ", query).strip(" .")
+
+
+def is_safe_name(video: str) -> bool:
+    """Whether a video id may become a file name: relative, no `..`, no control sign, not long."""
+    parts = video.split("/")
+    good = all(p.strip() not in ("", ".", "..") and len(p) <= LONGEST_NAME for p in parts)
+    return good and video.isprintable() and "\\" not in video and _encodable(video)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        return len(text.encode()) <= 4 * LONGEST_NAME
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def is_finite(value: Any) -> bool:
@@ -72,67 +104,52 @@ def read_moments(path: str | Path) -> list[Moment]:
 
 def _moment(fields: dict[str, Any], where: str) -> Moment:
     """One checked Moment. Raises BadInput that begins with `where`."""
-    expected = list(Moment.__dataclass_fields__)
-    if sorted(fields) != sorted(expected):
-        raise BadInput(f"{where}: the keys of a moment are {', '.join(expected)}; correct the line")
-    texts = ("id", "dataset", "split", "video", "query")
-    wrong = [key for key in texts if not isinstance(fields[key], str)]
-    if fields["duration"] is not None and not is_finite(fields["duration"]):
-        wrong.append("duration")
-    if not isinstance(fields["source_line"], int):
-        wrong.append("source_line")
-    windows = fields["windows"]
-    pairs = windows if isinstance(windows, list) else [None]
-    if not all(isinstance(w, list) and len(w) == 2 and all(map(is_finite, w)) for w in pairs):
-        wrong.append("windows")
+    known = set(Moment.__dataclass_fields__)
+    if not set(REQUIRED) <= set(fields) <= known:
+        raise BadInput(f"{where}: the keys of a moment are {', '.join(REQUIRED)}; correct the line")
+    fields.pop("query_normalised", None)
+    wrong = [key for key, right in _TYPES.items() if key in fields and not right(fields[key])]
     if wrong:
         raise BadInput(f"{where}: {wrong[0]} has the wrong type or is not finite; correct the line")
-    if not is_plain_name(fields["video"]):
+    if not is_safe_name(fields["video"]):
         raise BadInput(f"{where}: video {fields['video']!r} is not a plain file name; rename it")
-    fields["windows"] = tuple((float(start), float(end)) for start, end in windows)
+    fields["windows"] = tuple((float(start), float(end)) for start, end in fields["windows"])
+    if fields.get("saliency") is not None:
+        fields["saliency"] = tuple((clip, tuple(grades)) for clip, grades in fields["saliency"])
+    fields["options"] = tuple(fields.get("options", ()))
     return Moment(**fields)
 
 
-def read_jsonl(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
-    """All objects of a JSONL file with their lines (from 1); blank lines are passed over.
-
-    Raises BadInput with file and line for a line that is no JSON object, or if there is none.
-    """
-    rows = []
-    for line, text in enumerate(read_bytes(path).split(b"\n"), start=1):
-        if not text.strip():
-            continue
-        try:
-            fields = json.loads(text)
-        except (ValueError, RecursionError):
-            fields = None
-        if not isinstance(fields, dict):
-            raise BadInput(f"{path}, line {line}: not a JSON object; correct or remove the line")
-        rows.append((line, fields))
-    if not rows:
-        raise BadInput(f"{path}: holds no record; check that it is the right file")
-    return rows
+def is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
-def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write one JSON object a line, whole or not at all (temporary file beside, then renamed)."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            for row in rows:
-                file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def is_windows(value: Any) -> bool:
+    """Whether `value` is a list of [start, end] with finite numbers."""
+    pairs = value if isinstance(value, list) else [None]
+    return all(isinstance(w, list) and len(w) == 2 and all(map(is_finite, w)) for w in pairs)
 
 
-def read_bytes(path: str | Path) -> bytes:
-    """The whole file. Raises BadInput if it cannot be read."""
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror or error}; check the path") from None
+def is_saliency(value: Any) -> bool:
+    """Whether `value` is a list of [clip, [grade of each rater]] with whole numbers."""
+
+    def whole(number: Any) -> bool:
+        return isinstance(number, int) and not isinstance(number, bool)
+
+    def row(entry: Any) -> bool:
+        right = isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], list)
+        return right and whole(entry[0]) and all(map(whole, entry[1]))
+
+    return isinstance(value, list) and all(map(row, value))
+
+
+_TYPES = {
+    **dict.fromkeys(("id", "dataset", "split", "video", "query"), is_text),
+    "duration": lambda value: value is None or is_finite(value),
+    "windows": is_windows,
+    "source_line": lambda value: value is None or isinstance(value, int),
+    "source_key": lambda value: value is None or is_text(value),
+    "saliency": lambda value: value is None or is_saliency(value),
+    "options": lambda value: isinstance(value, list) and all(map(is_text, value)),
+    "answer": lambda value: value is None or is_text(value),
+}

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from groundvts.data.moment import Moment, is_finite, read_jsonl
+from groundvts.data.files import read_jsonl
+from groundvts.data.moment import Moment, is_finite
 from groundvts.errors import BadInput
 from groundvts.metrics.bootstrap import clustered_intervals
 from groundvts.metrics.moments import best_overlap, query_scores

@@ -77,14 +77,15 @@ def conversations(options: Namespace) -> None:
 
 def frames(options: Namespace) -> None:
     """Decodes the videos that the files of --names ask for; settings of `frames`."""
+    from groundvts.data.files import read_jsonl
     from groundvts.data.frames import build_frame_cache
-    from groundvts.data.moment import is_plain_name, read_jsonl
+    from groundvts.data.moment import is_safe_name
     from groundvts.data.video import FrameSampling
 
     settings, folder = read_settings(options.settings), Path(options.videos)
     names = {str(row["video"]) for file in options.names for _, row in read_jsonl(file)}
     files = {path.stem: path for path in sorted(folder.iterdir())}
-    videos = {n: files.get(n, folder / f"{n}.mp4") for n in sorted(names) if is_plain_name(n)}
+    videos = {n: files.get(n, folder / f"{n}.mp4") for n in sorted(names) if is_safe_name(n)}
     timeout = settings.pop("timeout")
     build_frame_cache(
         videos, options.out, FrameSampling(**settings), options.workers, timeout_s=timeout

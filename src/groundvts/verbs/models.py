@@ -89,8 +89,9 @@ def infer(options: Namespace) -> None:
     """Answers every query; settings `batch_size`, `max_new_tokens`, `prompts_file`."""
     from groundvts.data.conversations import Prompts
     from groundvts.data.features import FeatureCache
+    from groundvts.data.files import write_jsonl
     from groundvts.data.inputs import Encoder
-    from groundvts.data.moment import read_moments, write_jsonl
+    from groundvts.data.moment import read_moments
     from groundvts.inference.predict import predict
     from groundvts.models.load import load_model
 

@@ -12,7 +12,8 @@ from groundvts.errors import BadInput
 
 def constant(options: Namespace) -> None:
     """Fits one window on the training moments and predicts it for every query."""
-    from groundvts.data.moment import read_moments, write_jsonl
+    from groundvts.data.files import write_jsonl
+    from groundvts.data.moment import read_moments
     from groundvts.metrics.constant import fit_constant_window, predict_constant
 
     inputs = {"train": options.train, "moments": options.moments}

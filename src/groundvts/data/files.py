@@ -1,0 +1,55 @@
+"""Files of data, read whole and written whole or not at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from groundvts.errors import BadInput
+
+
+def read_jsonl(path: str | Path) -> list[tuple[int, dict[str, Any]]]:
+    """All objects of a JSONL file with their lines (from 1); blank lines are passed over.
+
+    Raises BadInput with file and line for a line that is no JSON object, or if there is none.
+    """
+    rows = []
+    for line, text in enumerate(read_bytes(path).split(b"\n"), start=1):
+        if not text.strip():
+            continue
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            raise BadInput(f"{path}, line {line}: not a JSON object; correct or remove the line")
+        rows.append((line, fields))
+    if not rows:
+        raise BadInput(f"{path}: holds no record; check that it is the right file")
+    return rows
+
+
+def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write one JSON object a line, whole or not at all (temporary file beside, then renamed)."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            for row in rows:
+                file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The whole file. Raises BadInput if it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or error}; check the path") from None
