@@ -20,7 +20,7 @@ def converted(tmp_path):
         (tmp_path / "lengths.csv").write_text(lengths)
         out = tmp_path / "out"
         content = convert(
-            "charades_sta", "test", tmp_path / "sta.txt", tmp_path / "lengths.csv", out
+            "charades_sta", "test", tmp_path / "sta.txt", out, durations=tmp_path / "lengths.csv"
         )
         assert json.loads((out / "validation.json").read_text()) == content
         assert sorted(file.name for file in out.iterdir()) == ["moments.jsonl", "validation.json"]
@@ -129,14 +129,16 @@ def test_other_bad_input(converted, tmp_path):
     with pytest.raises(BadInput, match=r"lengths\.csv, line 1: no columns `id` and `length`"):
         converted(b"AAAAA 0.0 5.0##a\n", "video,seconds\nAAAAA,3\n")
     with pytest.raises(BadInput, match=r"nowhere\.txt: No such file"):
-        convert("charades_sta", "test", tmp_path / "nowhere.txt", None, tmp_path / "out")
-    with pytest.raises(BadInput, match="charades: no such benchmark; choose one of charades_sta"):
-        convert("charades", "test", tmp_path / "sta.txt", None, tmp_path / "out")
+        convert("charades_sta", "test", tmp_path / "nowhere.txt", tmp_path / "out")
+    with pytest.raises(
+        BadInput, match="charades: no such benchmark; choose one of activitynet_captions, "
+    ):
+        convert("charades", "test", tmp_path / "sta.txt", tmp_path / "out")
 
 
 def test_without_durations_every_record_says_so(tmp_path):
     (tmp_path / "sta.txt").write_text("AAAAA 0.0 5.0##a\nBBBBB 0.0 5.0##b\n")
-    content = convert("charades_sta", "test", tmp_path / "sta.txt", None, tmp_path / "out")
+    content = convert("charades_sta", "test", tmp_path / "sta.txt", tmp_path / "out")
     assert content["counts"]["findings"] == {"missing_duration": 2}
 
 
@@ -149,20 +151,21 @@ def test_without_durations_every_record_says_so(tmp_path):
 )
 def test_published_files(reference_data, tmp_path, split, records, findings):
     folder = reference_data / "annotations" / "charades_sta"
-    arguments = (folder / f"charades_sta_{split}.txt", folder / f"Charades_v1_{split}.csv")
-    content = convert("charades_sta", split, *arguments, tmp_path / "a")
+    annotations = folder / f"charades_sta_{split}.txt"
+    lengths = folder / f"Charades_v1_{split}.csv"
+    content = convert("charades_sta", split, annotations, tmp_path / "a", durations=lengths)
     assert content["counts"]["records"] == records
     assert content["counts"]["findings"] == findings
     assert content["counts"]["left_out"] == 0
     moments = read_moments(tmp_path / "a" / "moments.jsonl")
-    lines = arguments[0].read_text().splitlines()
+    lines = annotations.read_text().splitlines()
     assert [moment.query for moment in moments] == [line.split("##", 1)[1] for line in lines]
     if split == "train":
         inverted = [
             moment.source_line for moment in moments if moment.windows[0][0] > moment.windows[0][1]
         ]
         assert inverted == [8252, 8440, 9623, 9624]
-    convert("charades_sta", split, *arguments, tmp_path / "b")
+    convert("charades_sta", split, annotations, tmp_path / "b", durations=lengths)
     for name in ("moments.jsonl", "validation.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

@@ -1,43 +1,108 @@
 """From a benchmark's published annotation to moments.jsonl and validation.json."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from groundvts.data.activitynet_captions import read_activitynet_captions
 from groundvts.data.charades_sta import read_charades_sta
-from groundvts.data.moment import Moment, write_moments
-from groundvts.data.validate import Finding, validation
+from groundvts.data.documents import Published
+from groundvts.data.durations import read_durations
+from groundvts.data.folder import VideoFolder
+from groundvts.data.llava_video import read_llava_video
+from groundvts.data.moment import read_moments, write_moments
+from groundvts.data.nextgqa import read_nextgqa
+from groundvts.data.own import read_own
+from groundvts.data.qvhighlights import read_qvhighlights
+from groundvts.data.tacos import read_tacos
+from groundvts.data.validate import Validation
 from groundvts.errors import BadInput
 from groundvts.records import write_json
 
-# One reader per benchmark: (annotations, durations, split) -> every readable record, all findings.
-Reader = Callable[[Path, Path | None, str], tuple[list[Moment], list[Finding]]]
-READERS: dict[str, Reader] = {"charades_sta": read_charades_sta}
+# One reader per benchmark: a published file -> its entries, and findings on what is none, in order.
+READERS: dict[str, Callable[..., Published]] = {
+    "activitynet_captions": read_activitynet_captions,
+    "charades_sta": read_charades_sta,
+    "llava_video": read_llava_video,
+    "moments": read_own,
+    "nextgqa": read_nextgqa,
+    "qvhighlights": read_qvhighlights,
+    "tacos": read_tacos,
+}
+WITH_SPANS = ("nextgqa",)  # their readers take a second file
 
 
 def convert(
     dataset: str,
     split: str,
     annotations: str | Path,
-    durations: str | Path | None,
     out: str | Path,
+    durations: str | Path | None = None,
+    spans: str | Path | None = None,
+    videos: str | Path | None = None,
+    against: Sequence[str | Path] = (),
+    policy: Mapping[str, str] | None = None,
+    name: str | None = None,
 ) -> dict[str, Any]:
     """Write `out`/moments.jsonl and `out`/validation.json; return the latter's content.
 
-    Every readable record is kept, in file order, as annotated. Raises BadInput for an unknown
-    benchmark, an unreadable file, or one that holds no readable record.
+    durations: s by video, for entries without (the Charades CSV, or a JSON object). spans: the
+    segments of NExT-GQA. videos: a folder that should hold every video. against: moments.jsonl of
+    other splits, which should share no video. policy: finding kind -> keep | drop | repair.
+    name: the dataset's name in the records. Without a policy every readable record is kept, in
+    file order, as annotated.
+
+    Raises BadInput for an unknown benchmark or policy, files that cannot be read or written, and
+    one of which no record remains.
     """
+    reader = _reader(dataset, spans)
+    lengths, findings = read_durations(Path(durations)) if durations else ({}, [])
+    folder = VideoFolder(videos) if videos else None
+    others = dict(map(_videos_of, against))
+    checked = Validation(name or dataset, split, lengths, folder, others, policy or {})
+    for entry in chain(findings, reader(Path(annotations))):
+        checked.add(entry)
+    _check_records(checked, dataset, annotations)
+    given = {"annotations": annotations, "durations": durations, "spans": spans, "videos": videos}
+    files: dict[str, Any] = {key: str(path) for key, path in given.items() if path}
+    content = checked.content(files | ({"against": [*map(str, against)]} if against else {}))
+    try:
+        write_moments(Path(out) / "moments.jsonl", checked.moments)
+        write_json(Path(out) / "validation.json", content)
+    except OSError as error:
+        raise BadInput(f"{out}: cannot be written ({error.strerror}); name a folder") from None
+    return content
+
+
+def _reader(dataset: str, spans: str | Path | None) -> Callable[[Path], Published]:
     if dataset not in READERS:
         raise BadInput(f"{dataset}: no such benchmark; choose one of {', '.join(sorted(READERS))}")
-    paths = Path(annotations), Path(durations) if durations else None
-    moments, findings = READERS[dataset](*paths, split)
-    if not moments:
-        bad = [f"line {f.line}: {f.detail}; " for f in findings if f.file == str(annotations)]
+    if dataset in WITH_SPANS:
+        return partial(READERS[dataset], spans=Path(spans) if spans else None)
+    if spans:
+        raise BadInput(f"{spans}: {dataset} has no file of spans; leave it out")
+    return READERS[dataset]
+
+
+def _videos_of(path: str | Path) -> tuple[str, set[str]]:
+    """The splits and the path of a moments.jsonl, in words, and its videos."""
+    moments = read_moments(path)
+    splits = ", ".join(sorted({moment.split for moment in moments}))
+    return f"{splits} ({path})", {moment.video for moment in moments}
+
+
+def _check_records(checked: Validation, dataset: str, annotations: str | Path) -> None:
+    """Raises BadInput if no record remains."""
+    if checked.dropped and not checked.moments:
+        raise BadInput(f"{annotations}: the policy drops every record; choose another policy")
+    if not checked.moments:
+        first = next((f for f in checked.findings if f.file == str(annotations)), None)
+        why = ""
+        if first:
+            place = f"line {first.line}" if first.line else f"{first.key!r:.60}"
+            why = f"{place}: {first.detail}; "
         raise BadInput(
-            f"{annotations}, {bad[0] if bad else ''}no {dataset} record can be read; "
-            "give the published file"
+            f"{annotations}, {why}no {dataset} record can be read; give the published file"
         )
-    content = validation(dataset, split, moments, findings)
-    write_moments(Path(out) / "moments.jsonl", moments)
-    write_json(Path(out) / "validation.json", content)
-    return content

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,8 @@ def is_finite(value: Any) -> bool:
 
 def write_moments(path: str | Path, moments: Iterable[Moment]) -> None:
     """Write JSONL, keys in field order, whole or not at all."""
-    write_jsonl(path, (asdict(moment) for moment in moments))
+    names = Moment.__dataclass_fields__
+    write_jsonl(path, ({name: getattr(moment, name) for name in names} for moment in moments))
 
 
 def read_moments(path: str | Path) -> list[Moment]:
