@@ -16,7 +16,7 @@ def encoder(tmp_path_factory):
     return Encoder(str(write_base(tmp_path_factory.mktemp("models") / "base")))
 
 
-@pytest.mark.parametrize("query", ["red circle", "ein Käfer, zweimal 7", "video"])
+@pytest.mark.parametrize("query", ["red circle", "ein Käfer, zweimal 7", "video", "end"])
 def test_the_mask_marks_the_query_and_nothing_else(encoder, query):
     prompt = encoder.prompt("When does video happen?", f"{query} ?", query)
     marked = [i for i, m in zip(prompt.ids, prompt.query, strict=True) if m]

@@ -1,74 +1,88 @@
-"""The frozen vision tower's output, computed once for each video and read by every run."""
+"""The frozen vision tower's output, computed once for each video and read by every run.
+
+Notable: a feature cache and a frame cache are read through the same interface (`videos`, `failed`,
+`check`, `duration`, `video`), so that the first is a switch.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
+import os
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from groundvts.data.frames import FrameCache
+from groundvts.data.frames import INDEX, FrameCache
 from groundvts.data.inputs import Encoder, VideoInput
+from groundvts.data.store import Store, read_index
 from groundvts.errors import BadInput
 from groundvts.models.load import tower_hash
 from groundvts.progress import track
+from groundvts.records import write_json
+
+VERSION = 1  # of the code between frames and features: raise it where it gives other numbers
+FACTS = ("grid_thw", "second_per_grid", "duration", "rows")
+
+
+def build_feature_cache(
+    model, encoder: Encoder, frames: FrameCache, out: str | Path, store: Store
+) -> dict:
+    """Stores what `store` lacks of the tower's rows (float32, its width); writes `out`'s index.
+
+    Returns the index.
+    """
+    store.prepare()
+    tower = tower_hash(model)
+    made_by = [tower, str(model.dtype), pixel_settings(encoder), VERSION]
+    keys = {name: _key(frames.videos[name]["key"], made_by) for name in sorted(frames.videos)}
+    lacking = {key: name for name, key in keys.items() if key not in store}
+    for key, name in track(lacking.items(), "vision tower", len(lacking), "video"):
+        video = encoder.video(frames[name])
+        rows = _features(model, video)
+        about = {"grid_thw": video.grid_thw, "second_per_grid": video.second_per_grid}
+        duration = frames.videos[name]["duration"]
+        store.put(key, rows, {**about, "duration": duration, "rows": len(rows)})
+    videos = {name: {"key": key, **store.facts(key)} for name, key in keys.items()}
+    index = {
+        "tower": tower,
+        "sampling": asdict(frames.sampling),
+        "width": store.get(next(iter(keys.values()))).shape[-1] if keys else 0,
+        "store": os.path.relpath(store.folder, out),
+        "videos": videos,
+        "failed": frames.failed,
+    }
+    write_json(Path(out) / INDEX, index)
+    return index
+
+
+def pixel_settings(encoder: Encoder) -> list:
+    """What an encoder does to frames before the tower sees them."""
+    sizes = [encoder.patch_size, encoder.temporal_patch_size, encoder.merge_size]
+    return [*sizes, encoder.mean.flatten().tolist(), encoder.std.flatten().tolist()]
+
+
+def _key(frame_key: str, made_by: list) -> str:
+    return hashlib.sha256(json.dumps([frame_key, made_by]).encode()).hexdigest()
 
 
 @torch.no_grad()
-def build_feature_cache(model, encoder: Encoder, frames: FrameCache, out: Path) -> dict:
-    """Writes `features.bin` (float32 rows of the tower's width) and `index.json`; returns counts.
-
-    The folder appears whole or not at all.
-    """
-    partial = out.with_name(out.name + ".part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    index, offset = {}, 0
-    with open(partial / "features.bin", "wb") as rows_file:
-        for name in track(sorted(frames.videos), "vision tower", len(frames.videos), "video"):
-            video = encoder.video(frames[name])
-            patches = video.patches.to(model.device)
-            grid = torch.tensor([video.grid_thw], device=model.device)
-            rows = model.vision_features(patches, grid).float()
-            rows_file.write(rows.cpu().numpy().tobytes())
-            index[name] = {
-                "offset": offset,
-                "rows": len(rows),
-                "grid_thw": video.grid_thw,
-                "second_per_grid": video.second_per_grid,
-                "duration": frames.videos[name]["duration"],
-            }
-            offset += len(rows)
-    content = {
-        "tower": tower_hash(model),
-        "sampling": asdict(frames.sampling),
-        "width": rows.shape[-1] if index else 0,
-        "videos": index,
-        "failed": frames.failed,
-    }
-    (partial / "index.json").write_text(json.dumps(content), encoding="utf-8")
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
-    return {"videos": len(index), "failed": len(frames.failed), "rows": offset}
+def _features(model, video: VideoInput):
+    grid = torch.tensor([video.grid_thw], device=model.device)
+    return model.vision_features(video.patches.to(model.device), grid).float().cpu().numpy()
 
 
 class FeatureCache:
-    """Reads what `build_feature_cache` wrote, memory-mapped."""
+    """Reads what `build_feature_cache` wrote, memory-mapped.
 
-    def __init__(self, folder: Path) -> None:
-        folder = Path(folder)
-        try:
-            content = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BadInput(f"{folder}: no feature cache: {error}: make it again") from None
-        self.folder, self.tower = folder, content["tower"]
-        self.videos, self.failed = content["videos"], content["failed"]
-        self.rows = np.memmap(folder / "features.bin", np.float32, "r").reshape(
-            -1, content["width"]
-        )
+    Raises BadInput where the index is broken or the store lacks what it names.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        content, self.store = read_index(self.folder / INDEX, ("tower",), FACTS)
+        self.tower, self.videos, self.failed = (content[k] for k in ("tower", "videos", "failed"))
 
     def check(self, model) -> None:
         """BadInput unless `model` has the vision tower that made the cache."""
@@ -80,8 +94,7 @@ class FeatureCache:
 
     def video(self, name: str) -> VideoInput:
         entry = self.videos[name]
-        rows = self.rows[entry["offset"] : entry["offset"] + entry["rows"]]
-        features = torch.from_numpy(np.array(rows))
+        features = torch.from_numpy(self.store.get(entry["key"]))
         return VideoInput(tuple(entry["grid_thw"]), entry["second_per_grid"], features=features)
 
 
@@ -100,3 +113,9 @@ class PixelSource:
 
     def video(self, name: str) -> VideoInput:
         return self.encoder.video(self.frames[name])
+
+
+def open_source(folder: str | Path, encoder: Encoder) -> FeatureCache | PixelSource:
+    """The videos of a feature cache's or a frame cache's folder; BadInput where it is neither."""
+    content, _ = read_index(Path(folder) / INDEX, (), ())
+    return FeatureCache(folder) if "tower" in content else PixelSource(FrameCache(folder), encoder)

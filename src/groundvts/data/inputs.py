@@ -23,6 +23,7 @@ from groundvts.data.video import Frames
 from groundvts.errors import BadInput
 
 IGNORED = -100
+VIDEO_END = "<|vision_end|>"
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Encoder:
         text = self.tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True
         )
-        start = text.find(query, text.rfind("<|vision_end|>"))
+        start = text.find(query, text.rfind(VIDEO_END) + len(VIDEO_END))
         if start < 0 or not query.strip():
             raise BadInput(f"the query {query!r} does not occur in the user's turn {user!r}")
         special = [token for token in self.tokenizer.all_special_tokens if token in system + user]

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
@@ -108,6 +109,7 @@ def _serve(connection: Connection, function: Callable) -> None:
     """In the process: report for duty, then answer one call after another."""
     os.environ["OMP_NUM_THREADS"] = "1"  # as many processes as cores
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers itself
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     connection.send((None, None))
     while True:
         try:
@@ -119,5 +121,11 @@ def _serve(connection: Connection, function: Callable) -> None:
         except BadInput as error:
             answer = None, str(error)
         except Exception as error:  # whatever it is, it costs this task only
-            answer = None, f"{type(error).__name__}: {error}"
+            answer = None, " ".join(f"{type(error).__name__}: {error}".split())
         connection.send(answer)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed leaves no process behind, not even one that hangs."""
+    multiprocessing.parent_process().join()
+    os._exit(1)

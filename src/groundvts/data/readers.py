@@ -1,14 +1,15 @@
 """The two decoders behind one interface, and the timeline that both of them follow.
 
-A reader takes a file, its timeline and the places (T,) of the frames wanted, ascending, and yields
-chunks of (places shown (t,), pixels uint8 (t, H, W, 3)), upright, in order. It raises
-VideoReadError where it cannot deliver them.
+A reader takes a file, its timeline, the places (T,) of the frames wanted, ascending, and `take`,
+to which it hands chunks of places shown (t,) and pixels uint8 (t, H, W, 3), upright, in order. It
+returns how many frames of the timeline it decoded (all that it did not see fail) and raises
+VideoReadError where it cannot deliver.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -17,11 +18,12 @@ import numpy as np
 from groundvts.errors import VideoReadError
 
 COMPLETE = 0.9  # share of the declared length that has to be there
+ROUNDING = 0.99  # a container's length includes the sound's; less than this is a lost tail
 CHUNK_BYTES = 64 * 2**20  # of decoded pixels that a reader holds at once
 MICROSECOND = 1e-6  # a container's start is rounded to it
 THREADS = 1  # a video is decoded by one thread; many videos by many processes
 
-Chunks = Iterator[tuple[np.ndarray, np.ndarray]]
+Take = Callable[[np.ndarray, np.ndarray], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +31,8 @@ class Timeline:
     """What the packets say: each frame's `stamps` (N,) int, in units of `time_base`, ascending.
 
     `times` (N,) are the same in seconds since the container's start; `by_stamp` is False where the
-    file gives decoding times only and a frame is known by its place alone.
+    file gives decoding times only and a frame is known by its place alone. `duration` (s) is what
+    the packets cover, `declared` (s) is more where the file's tail is lost.
     """
 
     stream: int
@@ -39,6 +42,7 @@ class Timeline:
     times: np.ndarray
     duration: float
     by_stamp: bool
+    declared: float
 
 
 def probe(path: Path) -> Timeline:
@@ -56,8 +60,7 @@ def probe(path: Path) -> Timeline:
             if not packets:
                 raise VideoReadError(f"{path}: its video stream holds no frames")
             timeline = _timeline(container, stream, packets)
-            _check_length(path, container, stream, timeline)
-            return timeline
+            return replace(timeline, declared=_declared(path, container, stream, timeline))
     except (av.FFmpegError, ValueError, OSError) as error:
         raise VideoReadError(f"{path}: not a readable video ({_reason(error)})") from error
 
@@ -100,27 +103,35 @@ def _timeline(
     elif not last and stream.average_rate:
         last = float(1 / stream.average_rate)
     end = float(times[-1]) + last
-    return Timeline(stream.index, stream.height, stream.width, stamps, times, end, by_stamp)
+    if end <= 0:
+        raise ValueError("its frames last no time")
+    size = stream.height, stream.width
+    return Timeline(stream.index, *size, stamps, times, end, by_stamp, end)
 
 
-def _check_length(
+def _declared(
     path: Path, container: av.container.InputContainer, stream: av.VideoStream, timeline: Timeline
-) -> None:
-    """Raises VideoReadError where the packets end well before the length the file declares."""
-    found = timeline.duration
+) -> float:
+    """The file's declared length (s); VideoReadError where less than 90 % of it is there."""
+    found, before = timeline.duration, 0.0
     if stream.duration:
-        declared = float(stream.duration * stream.time_base)
-        found -= max(float(timeline.times[0]), 0.0)
+        length = stream.duration
+        if container.format.name == "avi":  # FFmpeg cuts its duration down to the bytes there
+            length = max(length, stream.frames)
+        declared = float(length * stream.time_base)
+        before = max(float(timeline.times[0]), 0.0)
     else:
         declared = (container.duration or 0) / av.time_base
         if "matroska" in container.format.name:  # counts from zero, not from the first frame
             declared -= max(container.start_time or 0, 0) / av.time_base
-    if found < COMPLETE * declared:
+    declared += before
+    if found - before < COMPLETE * (declared - before):
         raise VideoReadError(f"{path}: truncated, {found:.2f} s of {declared:.2f} s are there")
+    return declared if found < ROUNDING * declared else found
 
 
-def read_decord(path: Path, timeline: Timeline, wanted: np.ndarray) -> Chunks:
-    """Frames by decord, which applies the rotation itself."""
+def read_decord(path: Path, timeline: Timeline, wanted: np.ndarray, take: Take) -> int:
+    """Frames by decord, which applies the rotation itself and raises where it sees damage."""
     try:
         import decord
 
@@ -135,12 +146,13 @@ def read_decord(path: Path, timeline: Timeline, wanted: np.ndarray) -> Chunks:
             pixels = video.get_batch(places).asnumpy()
             if pixels[0].size != size:
                 raise ValueError("another stream than the largest was read")
-            yield places, pixels
+            take(places, pixels)
     except Exception as error:  # decord raises RuntimeError, DECORDError and more
         raise VideoReadError(f"{path}: decord cannot read it ({_reason(error)})") from error
+    return len(timeline.times)
 
 
-def read_av(path: Path, timeline: Timeline, wanted: np.ndarray) -> Chunks:
+def read_av(path: Path, timeline: Timeline, wanted: np.ndarray, take: Take) -> int:
     """Frames by PyAV, decoded from the start; a frame lost to damage shows the one before it."""
     remaining = list(wanted)
     before: tuple[int, av.VideoFrame] | None = None
@@ -154,17 +166,16 @@ def read_av(path: Path, timeline: Timeline, wanted: np.ndarray) -> Chunks:
             remaining.pop(0)
         before = (place, frame)
         if len(chunk) >= limit:
-            yield _stacked(chunk)
+            take(*_stacked(chunk))
             chunk = []
-    if decoded < COMPLETE * len(timeline.times):
-        total = len(timeline.times)
-        raise VideoReadError(f"{path}: damaged, {decoded} of {total} frames can be decoded")
-    chunk += [_upright(before, timeline)] * len(remaining)
+    if before:
+        chunk += [_upright(before, timeline)] * len(remaining)
     if chunk:
-        yield _stacked(chunk)
+        take(*_stacked(chunk))
+    return decoded
 
 
-READERS: dict[str, Callable[[Path, Timeline, np.ndarray], Chunks]] = {
+READERS: dict[str, Callable[[Path, Timeline, np.ndarray, Take], int]] = {
     "decord": read_decord,
     "av": read_av,
 }

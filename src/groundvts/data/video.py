@@ -8,12 +8,13 @@ where decord is not installed, cannot open a file or does not see what the packe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from groundvts.data.readers import READERS, Timeline, probe
+from groundvts.data.readers import COMPLETE, READERS, Timeline, probe
 from groundvts.errors import BadInput, VideoReadError
 
 HALF_MILLISECOND = 0.0005
@@ -24,8 +25,9 @@ LARGEST_ASPECT = 200
 class FrameSampling:
     """Which frames are read and how large they become; the defaults are Qwen2.5-VL's own.
 
-    Frames per second, their least and greatest number (both even: the model reads pairs), the
-    least and greatest area of a frame (pixels), and the factor both sides are multiples of.
+    Qwen2.5-VL: frames per second, their least and greatest number (both even: the model reads
+    pairs), the least and greatest area of a frame (pixels), and the factor both sides are multiples
+    of. InternVL: `count` frames of `side` x `side` pixels, whatever the video; the rest is unused.
     """
 
     fps: float = 2.0
@@ -34,6 +36,8 @@ class FrameSampling:
     min_pixels: int = 128 * 28 * 28
     max_pixels: int = 768 * 28 * 28
     factor: int = 28
+    count: int | None = None
+    side: int | None = None
 
     def __post_init__(self) -> None:
         if not self.fps > 0:
@@ -48,14 +52,24 @@ class FrameSampling:
         if not 0 < self.min_pixels <= self.max_pixels or self.factor < 1:
             pixels = f"min_pixels {self.min_pixels}, max_pixels {self.max_pixels}"
             raise BadInput(f"frame sampling: {pixels}, factor {self.factor}; use 0 < min <= max")
+        fixed = self.count, self.side
+        if fixed != (None, None) and (None in fixed or min(fixed) < 1):
+            given = f"count {self.count}, side {self.side}"
+            raise BadInput(f"frame sampling: {given}; use two numbers from 1 on, or neither")
+
+    @classmethod
+    def among(cls, settings: dict) -> FrameSampling:
+        """The sampling among the settings `frames`, some of which (timeout, cache) are others'."""
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in settings.items() if name in names})
 
 
 @dataclass(frozen=True, eq=False)
 class Frames:
     """Sampled frames: pixels uint8 (T, H, W, 3) and the timestamps (T,) of the frames shown, s.
 
-    `fps` is the sampled rate (frame k stands for time k / fps), `duration` the video's length (s),
-    `reader` the name of the reader that decoded them.
+    `fps` is the sampled rate (frame k stands for 1 / fps seconds), `duration` the video's length
+    (s), `reader` the name of the reader that decoded them, `note` what the file lacks.
     """
 
     pixels: np.ndarray
@@ -63,20 +77,32 @@ class Frames:
     fps: float
     duration: float
     reader: str
+    note: str | None = None
 
 
 def sample_times(duration: float, sampling: FrameSampling) -> tuple[np.ndarray, float]:
-    """Times k / fps (n,) in seconds for a video of `duration` s, and the fps that holds for them.
+    """Times (n,) in seconds for a video of `duration` s, and the fps that holds for them.
 
-    n is floor(duration * fps) rounded down to an even number, at least `min_frames`; past
-    `max_frames` it is `max_frames`, spread over the duration at a lower fps.
+    Qwen2.5-VL: k / fps; n is floor(duration * fps) rounded down to an even number, at least
+    `min_frames`; past `max_frames` it is `max_frames`, spread over the duration at a lower fps.
+    InternVL: the middles (k + 1/2) / fps of `count` equal parts.
     """
+    if sampling.count is not None:
+        fps = sampling.count / duration
+        return (np.arange(sampling.count) + 0.5) / fps, fps
     fps = sampling.fps
     count = max(math.floor(duration * fps + 1e-6) // 2 * 2, sampling.min_frames)
     if count > sampling.max_frames:
         count = sampling.max_frames
         fps = count / duration
     return np.arange(count) / fps, fps
+
+
+def frame_size(height: int, width: int, sampling: FrameSampling) -> tuple[int, int]:
+    """Size (height, width) that frames of a video get: InternVL's square or Qwen's own."""
+    if sampling.side is not None:
+        return sampling.side, sampling.side
+    return smart_resize(height, width, sampling)
 
 
 def smart_resize(height: int, width: int, sampling: FrameSampling) -> tuple[int, int]:
@@ -100,52 +126,68 @@ def read_frames(path: str | Path, sampling: FrameSampling, reader: str = "auto")
     """Frames shown at `sample_times`: the last whose timestamp is at most half a ms later.
 
     `reader` is `decord`, `av` or `auto` (decord, then PyAV). Raises VideoReadError with the file
-    and the reason where it cannot be read or less than 90 % of its declared length is there.
+    and the reason where it cannot be read or less than 90 % of its declared length (frames and
+    seconds) can be decoded; where more but not all can, `note` says so.
     """
     path = Path(path)
     timeline = probe(path)
     try:
-        smart_resize(timeline.height, timeline.width, sampling)
+        frame_size(timeline.height, timeline.width, sampling)
     except BadInput as error:
         raise VideoReadError(f"{path}: {error}") from error
     times, fps = sample_times(timeline.duration, sampling)
     wanted = np.searchsorted(timeline.times, times + HALF_MILLISECOND, side="right") - 1
     wanted = np.maximum(wanted, 0)
-    name, shown, pixels = _decode(path, timeline, wanted, sampling, reader)
-    return Frames(pixels, timeline.times[shown], fps, timeline.duration, name)
+    shown, pixels, note, name = _decode(path, timeline, wanted, sampling, reader)
+    return Frames(pixels, timeline.times[shown], fps, timeline.duration, name, note)
 
 
 def _decode(
     path: Path, timeline: Timeline, wanted: np.ndarray, sampling: FrameSampling, reader: str
-) -> tuple[str, np.ndarray, np.ndarray]:
-    """Name of the reader, places shown (T,) and pixels (T, H, W, 3) of the `wanted` places (T,)."""
+) -> tuple[np.ndarray, np.ndarray, str | None, str]:
+    """Places shown (T,), pixels (T, H, W, 3), note and reader for the `wanted` places (T,)."""
     if reader not in ("auto", *READERS):
         raise BadInput(f"reader {reader!r} is unknown; use auto, {' or '.join(READERS)}")
     failure = None
     for name in READERS if reader == "auto" else [reader]:
         try:
-            parts = [
-                (shown, resize(pixels, sampling))
-                for shown, pixels in READERS[name](path, timeline, wanted)
-            ]
+            return *_read_by(name, path, timeline, wanted, sampling), name
         except VideoReadError as error:
             failure = error
-            continue
-        shown, pixels = zip(*parts, strict=True)
-        return name, np.concatenate(shown), np.concatenate(pixels)
     raise failure
 
 
-def resize(pixels: np.ndarray, sampling: FrameSampling) -> np.ndarray:
-    """uint8 (T, H, W, 3) resized to `smart_resize`, bicubic with antialiasing, still uint8."""
-    height, width = pixels.shape[1:3]
-    size = smart_resize(height, width, sampling)
-    if size == (height, width):
-        return pixels
-    import torch  # seconds to import, and small clips do not need it
+def _read_by(
+    reader: str, path: Path, timeline: Timeline, wanted: np.ndarray, sampling: FrameSampling
+) -> tuple[np.ndarray, np.ndarray, str | None]:
+    shown, pixels = [], []
 
-    planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).contiguous()
-    resized = torch.nn.functional.interpolate(
-        planes, size=size, mode="bicubic", antialias=True, align_corners=False
-    )
-    return resized.permute(0, 2, 3, 1).contiguous().numpy()
+    def take(places: np.ndarray, chunk: np.ndarray) -> None:
+        shown.append(places)
+        pixels.append(resize(chunk, sampling))
+
+    decoded = READERS[reader](path, timeline, wanted, take)
+    note = _judge(path, decoded, timeline)
+    return np.concatenate(shown), np.concatenate(pixels), note
+
+
+def _judge(path: Path, decoded: int, timeline: Timeline) -> str | None:
+    """What a file lacks, or None; VideoReadError where that is more than a tenth of its length."""
+    total, found, declared = len(timeline.times), timeline.duration, timeline.declared
+    notes = [f"{decoded} of {total} frames decoded"] if decoded < total else []
+    notes += [f"{found:.2f} s of {declared:.2f} s are there"] if found < declared else []
+    if decoded / total * found / declared < COMPLETE:
+        raise VideoReadError(f"{path}: damaged, {', '.join(notes)}")
+    return ", ".join(notes) or None
+
+
+def resize(pixels: np.ndarray, sampling: FrameSampling) -> np.ndarray:
+    """uint8 (T, H, W, 3) resized to `frame_size`, bicubic with antialiasing, still uint8.
+
+    Pillow's own, so that pixels equal those of transformers' PIL image processors.
+    """
+    size = frame_size(*pixels.shape[1:3], sampling)
+    if size == pixels.shape[1:3]:
+        return pixels
+    frames = (Image.fromarray(np.ascontiguousarray(frame)) for frame in pixels)
+    return np.stack([np.asarray(f.resize(size[::-1], Image.Resampling.BICUBIC)) for f in frames])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from groundvts import records
-from groundvts.data.conversations import Prompts
 from groundvts.data.features import PixelSource
 from groundvts.data.inputs import Encoder
 from groundvts.data.isolated import run_isolated
@@ -16,6 +15,7 @@ from groundvts.data.video import Frames, FrameSampling, read_frames
 from groundvts.errors import BadInput, VideoReadError
 from groundvts.inference.predict import predict
 from groundvts.models.load import load_model
+from groundvts.prompts import Prompts
 
 MAX_NEW_TOKENS = 64
 
@@ -70,15 +70,15 @@ def ground(model: str, video: str, query: str, out: str | None = None) -> Ground
     if not query.strip():
         raise BadInput("the query is empty: say what to look for")
     known = manifest(model)
-    settings = {k: v for k, v in known["frames"].items() if k != "timeout"}
+    sampling = FrameSampling.among(known["frames"])
     name = Path(video).stem
-    frames = _read(Path(video), FrameSampling(**settings), known["frames"].get("timeout", 60))
+    frames = _read(Path(video), sampling, known["frames"].get("timeout", 60))
     inputs = {"model": model, "video": video} if Path(model).exists() else {"video": video}
-    with records.recording("ground", settings, inputs, known["protocol"]) as record:
+    with records.recording("ground", asdict(sampling), inputs, known["protocol"]) as record:
         encoder = Encoder(model)
         source = PixelSource(OneVideo(name, frames), encoder)
         moment = Moment(name, "ground", "", name, frames.duration, query, (), 1)
-        prompts = Prompts(known["prompts"])
+        prompts = Prompts(known["prompts"], Path(model) / "groundvts.json")
         loaded = load_model(model)
         [prediction] = predict(loaded, encoder, source, [moment], prompts, 1, MAX_NEW_TOKENS)
         record["model"], record["prediction"] = model, prediction

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import torch
 
 from groundvts.answers import parse_windows
-from groundvts.data.conversations import Prompts
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
 from groundvts.progress import Progress
+from groundvts.prompts import Prompts
 
 
 @torch.no_grad()
@@ -96,8 +96,8 @@ def prompt_batch(encoder: Encoder, source, moments: list[Moment], prompts: Promp
     """Model inputs that ask for each moment."""
     samples = []
     for moment in moments:
-        system, user = prompts.grounding(moment.query)
-        prompt = encoder.prompt(system, user, moment.query)
+        system, user = prompts.grounding(moment.query_normalised)
+        prompt = encoder.prompt(system, user, moment.query_normalised)
         name = f"{moment.video}\n{moment.query}"
         samples.append(encoder.sample(prompt, source.video(moment.video), name))
     batch = encoder.collate(samples)
@@ -156,9 +156,9 @@ def _hindrance(
     """Reason and detail why a moment cannot be asked, or None."""
     if moment.video not in source.videos:
         return "unread_video", source.failed.get(moment.video, "video not found")
-    system, user = prompts.grounding(moment.query)
+    system, user = prompts.grounding(moment.query_normalised)
     try:
-        encoder.prompt(system, user, moment.query)
+        encoder.prompt(system, user, moment.query_normalised)
     except BadInput as error:
         return "bad_query", str(error)
     return None
