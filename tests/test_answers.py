@@ -6,9 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundvts.answers import format_window, parse_windows
+from groundvts.answers import (
+    check_time_format,
+    format_highlights,
+    format_window,
+    grade_clips,
+    parse_highlights,
+    parse_windows,
+)
+from groundvts.errors import BadInput
 
 tenths = st.integers(min_value=0, max_value=10**9)
+clip_levels = st.dictionaries(st.integers(0, 499), st.sampled_from([4, 3, 2]))
+JUNK = ["important ", "very ", "less important: 1s to 9s, ", "important 0s to 99999s ", "1 to ",
+        "important: " + " " * 3000, "0 to 999999999:59:59 ", "not important; "]  # fmt: skip
 
 
 def test_format_is_the_trained_grammar():
@@ -22,6 +33,23 @@ def test_build_then_parse_is_the_identity(a, b):
     parsed = parse_windows(format_window(start, end))
     assert parsed.windows == ((start, end),)
     assert parsed.failure is None
+
+
+@given(tenths, tenths, st.sampled_from(["{:.1f}", "{:.2f}", "{:g}", "{:06.1f}"]))
+def test_any_format_that_passes_the_check_is_read_back(a, b, time_format):
+    check_time_format(time_format)
+    start, end = sorted((a % 10_000 / 10, b % 10_000 / 10))
+    assert parse_windows(format_window(start, end, time_format)).windows == ((start, end),)
+
+
+@pytest.mark.parametrize(
+    "time_format",
+    ["{", "{}{}", "{x}", "{:d}", "{:,.1f}", "{:.1e}", "{:.1f}s", "3", "{[0]}", "{.x}", "{:.1f}\nx"],
+)
+def test_a_time_format_that_cannot_be_read_back_is_refused(time_format):
+    with pytest.raises(BadInput, match="time format") as caught:
+        check_time_format(time_format)
+    assert "\n" not in str(caught.value)
 
 
 @given(st.text() | st.text(alphabet="0123456789:.,-– smintofrmbewad\n"))
@@ -94,3 +122,109 @@ def test_long_answers_are_read_in_linear_time(piece):
     began = time.perf_counter()
     parse_windows(piece * (200_000 // len(piece)))
     assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("grades", "level"),
+    [
+        ((4, 4, 4), 4),
+        ((4, 3), 4),  # a mean of 3.5
+        ((4, 4, 2), 3),
+        ((3, 2), 3),  # a mean of 2.5
+        ((3, 2, 2), 2),
+        ((0, 0, 0), 2),
+    ],
+)
+def test_a_clip_is_graded_by_its_raters_mean(grades, level):
+    assert grade_clips(((7, grades),)) == {7: level}
+
+
+@pytest.mark.parametrize("saliency", [((3, ()),), ((-1, (4,)),), ((10**400, (4,)),)])
+def test_a_clip_that_cannot_be_graded_is_named(saliency):
+    with pytest.raises(BadInput, match=f"clip {saliency[0][0]} "):
+        grade_clips(saliency)
+
+
+def test_neighbouring_clips_of_a_level_are_one_interval_and_the_highest_level_comes_first():
+    levels = {9: 2, 2: 4, 3: 4, 4: 3, 10: 4, 5: 3}
+    expected = (
+        "very important: 4.0s to 8.0s, 20.0s to 22.0s; "
+        "important: 8.0s to 12.0s; less important: 18.0s to 20.0s"
+    )
+    assert format_highlights(levels) == expected
+    assert format_highlights({0: 3}, "{:02.0f}") == "important: 00s to 02s"
+
+
+@given(clip_levels, st.sampled_from(["{:.1f}", "{:.0f}", "{:02.0f}", "{:.2f}", "{:g}"]))
+def test_highlights_built_then_parsed_are_the_same(levels, time_format):
+    answer = format_highlights(levels, time_format)
+    for duration in (1000.0, 999.5, None):
+        parsed = parse_highlights(answer, duration)
+        assert (parsed.levels, parsed.failure, parsed.detail) == (levels, None, None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "levels"),
+    [
+        ("less important: 0s to 2s", {0: 2}),
+        ("LESS\nIMPORTANT: 0s to 2s; Important: 2s to 4s.", {0: 2, 1: 3}),
+        ("not important: 0s to 2s", {0: 2}),
+        ("important: 4s to 6s", {2: 3}),  # the clip from 6 s on is not meant
+        ("important: 3s to 5s", {1: 3, 2: 3}),  # held in part
+        ("important: 3.9s to 4s", {1: 3}),
+        ("important: 4s to 4s", {2: 3}),
+        ("important: -3s to 3s", {0: 3, 1: 3}),
+        ("important: 0s to 6s; very important: 2s to 4s; less important: 0s to 4s",
+         {0: 3, 1: 4, 2: 3}),
+        ("very important: between 1:00 and 1:04", {30: 4, 31: 4}),
+        ("2 and 3 are important: 0s to 2s", {0: 3}),
+        ("Nothing is important.", {}),
+    ],
+)  # fmt: skip
+def test_highlights_are_read(answer, levels):
+    parsed = parse_highlights(answer, 100.0)
+    assert (parsed.levels, parsed.failure, parsed.detail) == (levels, None, None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        ("", "no_window"),
+        ("important", "no_window"),
+        ("very important: 4s", "no_window"),
+        ("from 0s to 4s", "no_level"),
+        ("unimportant: 0s to 4s", "no_level"),
+        ("important: 4s to 2s", "reversed"),
+        ("important: 100s to 102s", "outside"),
+        ("important: -4s to -2s", "outside"),
+    ],
+)
+def test_what_names_no_highlight_fails(answer, failure):
+    parsed = parse_highlights(answer, 100.0)
+    assert parsed.levels == {}
+    assert parsed.failure == failure
+
+
+def test_what_is_left_out_of_highlights_is_named():
+    parsed = parse_highlights("0s to 1s. Important: 98s to 104s, 200s to 202s, 9s to 3s", 99.0)
+    assert parsed.levels == {49: 3}
+    assert parsed.failure is None
+    assert parsed.detail == (
+        "ends after the video: 98s to 104s; left out, no_level: 0s to 1s; "
+        "left out, outside: 200s to 202s; left out, reversed: 9s to 3s"
+    )
+
+
+@given(st.text() | st.text(alphabet="verylss important:;0123456789.- to"))
+def test_any_text_holds_highlights_or_fails_with_a_reason(answer):
+    parsed = parse_highlights(answer, 60.0)
+    assert parsed.failure is None or not parsed.levels
+    assert all(0 <= clip < 30 and level in (2, 3, 4) for clip, level in parsed.levels.items())
+
+
+@pytest.mark.parametrize("duration", [None, 1e300, 150.0, 0.0, -1.0])
+@pytest.mark.parametrize("piece", JUNK)
+def test_ten_thousand_characters_are_read_within_a_second(piece, duration):
+    began = time.perf_counter()
+    parse_highlights((piece * 10_000)[:10_000], duration)
+    assert time.perf_counter() - began < 1

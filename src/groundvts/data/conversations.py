@@ -1,26 +1,32 @@
-"""Training conversations: grounding from moments, questions from LLaVA-Video's JSON."""
+"""Training conversations from moments: when it happens, what is important, what is the answer."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import yaml
-
-from groundvts.answers import format_window
+from groundvts.answers import check_time_format, format_highlights, format_window, grade_clips
 from groundvts.data.files import read_jsonl, write_jsonl
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
+from groundvts.prompts import LETTERS, Prompts
 
-PLACEHOLDERS = ("<image>\n", "<video>\n", "<image>", "<video>")
+KINDS = ("grounding", "highlights", "question")
+_LETTERED = re.compile(r"\(?([A-Z])(?:[).:].*)?", re.DOTALL)  # "B", "(B)", "B. red"
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """One training sample; `query` is the part of `user` that the scorer reads."""
+    """One training sample of a `kind`; `query` is the part of `user` that the scorer reads.
+
+    id is unique in its dataset, over all kinds.
+    """
 
     id: str
+    dataset: str
     video: str
     kind: str
     system: str
@@ -29,90 +35,102 @@ class Conversation:
     answer: str
 
 
-@dataclass(frozen=True)
-class Prompts:
-    """Templates of one protocol: `templates[kind]` holds the system and the user turn."""
-
-    templates: dict
-
-    @classmethod
-    def load(cls, protocol: str = "fixed", file: str | None = None) -> Prompts:
-        """Reads the protocol's templates from `file` or from the kit's own."""
-        path = Path(file) if file else Path(__file__).with_name("prompts.yaml")
-        try:
-            protocols = yaml.safe_load(path.read_text(encoding="utf-8"))
-            return cls(protocols[protocol])
-        except (OSError, yaml.YAMLError) as error:
-            raise BadInput(f"{path}: no prompt templates can be read: {error}") from error
-        except (KeyError, TypeError):
-            raise BadInput(f"{path}: no templates for protocol {protocol!r}: add them") from None
-
-    def grounding(self, query: str) -> tuple[str, str]:
-        """System and user turn that ask when `query` happens."""
-        template = self.templates["grounding"]
-        return template["system"], template["user"].format(query=query)
-
-    def question(self, question: str) -> tuple[str, str]:
-        """System and user turn that ask a question about the video."""
-        template = self.templates["question"]
-        return template["system"], template["user"].format(question=question)
-
-
-def grounding_conversations(
-    moments: list[Moment], prompts: Prompts, time_format: str
+def conversations(
+    moments: Iterable[Moment],
+    prompts: Prompts,
+    kinds: Iterable[str] = KINDS,
+    time_format: str = "{:.1f}",
+    seed: int = 0,
 ) -> list[Conversation]:
-    """One conversation for each window of each moment, answered in the answer grammar."""
-    conversations = []
+    """The conversations of each moment in order, of those `kinds` that it is annotated for.
+
+    grounding: one for each window; highlights: one where clips are graded; question: one where
+    there is an answer. The template is drawn from `seed` and the conversation's id alone. Raises
+    BadInput with the moment's id where a query is empty or an answer cannot be written.
+    """
+    asked = set(kinds)
+    if unknown := asked - set(KINDS):
+        raise BadInput(f"kind {min(unknown)!r}: the kinds are {', '.join(KINDS)}")
+    check_time_format(time_format)
+    written: dict[tuple[str, str], Conversation] = {}
     for moment in moments:
-        system, user = prompts.grounding(moment.query)
-        for number, (start, end) in enumerate(moment.windows):
-            name = moment.id if len(moment.windows) == 1 else f"{moment.id}#{number}"
-            answer = format_window(start, end, time_format)
-            conversations.append(
-                Conversation(name, moment.video, "grounding", system, user, moment.query, answer)
-            )
-    return conversations
+        for conversation in _of_moment(moment, prompts, asked, time_format, seed):
+            key = (conversation.dataset, conversation.id)
+            if key in written:
+                raise BadInput(f"{moment.id}: {key[1]!r} names two conversations; change an id")
+            written[key] = conversation
+    return list(written.values())
 
 
-def question_conversations(file: Path, prompts: Prompts) -> list[Conversation]:
-    """One conversation for each human/gpt pair of a LLaVA-Video JSON file."""
+def _of_moment(
+    moment: Moment, prompts: Prompts, kinds: set[str], time_format: str, seed: int
+) -> Iterator[Conversation]:
+    """The conversations of one moment. Raises BadInput that begins with its id."""
+    query = moment.query_normalised
+    if not query:
+        raise BadInput(f"{moment.id}: the query is empty; drop it when converting (empty_query)")
+
+    def of(kind: str, name: str, turns: tuple[str, str], query: str, answer: str) -> Conversation:
+        return Conversation(name, moment.dataset, moment.video, kind, *turns, query, answer)
+
     try:
-        records = json.loads(Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{file}: not a readable JSON document: {error}") from error
-    conversations = []
-    for number, record in enumerate(records):
-        try:
-            turns = [(turn["from"], turn["value"]) for turn in record["conversations"]]
-            name, video = str(record["id"]), Path(record["video"]).stem
-        except (KeyError, TypeError) as error:
-            raise BadInput(f"{file}: record {number}: lacks {error}: see LLaVA-Video") from None
-        for pair in range(0, len(turns) - 1, 2):
-            (_, text), (_, answer) = turns[pair : pair + 2]
-            question = _without_placeholder(text)
-            system, user = prompts.question(question)
-            label = name if len(turns) == 2 else f"{name}#{pair // 2}"
-            conversations.append(Conversation(label, video, "qa", system, user, question, answer))
-    return conversations
+        if "grounding" in kinds:
+            for number, window in enumerate(moment.windows):
+                name = moment.id if len(moment.windows) == 1 else f"{moment.id}#{number}"
+                turns = prompts.grounding(query, _drawn(seed, name))
+                yield of("grounding", name, turns, query, format_window(*window, time_format))
+        if "highlights" in kinds and moment.saliency is not None:
+            name = f"{moment.id}#highlights"
+            turns = prompts.highlights(query, _drawn(seed, name))
+            answer = format_highlights(grade_clips(moment.saliency), time_format)
+            yield of("highlights", name, turns, query, answer)
+        if "question" in kinds and moment.answer is not None:
+            yield of("question", f"{moment.id}#question", *_question(moment, prompts))
+    except BadInput as error:
+        raise BadInput(f"{moment.id}: {error}") from None
 
 
-def _without_placeholder(text: str) -> str:
-    for placeholder in PLACEHOLDERS:
-        text = text.replace(placeholder, "")
-    return text.strip()
+def _drawn(seed: int, name: str) -> int:
+    """A number that depends on the seed and the conversation's id alone."""
+    return zlib.crc32(f"{seed}:{name}".encode())
 
 
-def write_conversations(path: Path, conversations: list[Conversation]) -> None:
+def _question(moment: Moment, prompts: Prompts) -> tuple[tuple[str, str], str, str]:
+    """Turns, question and answer: the letter of an option, or the answer as published.
+
+    Where the options stand in the question already, it is asked and answered as published, line
+    breaks included.
+    """
+    question = moment.query.strip()
+    if all(option in question for option in moment.options):
+        return prompts.question(question), question, moment.answer
+    question = moment.query_normalised
+    return prompts.choice(question, moment.options), question, _letter(moment)
+
+
+def _letter(moment: Moment) -> str:
+    """The letter of the option that is the answer; the first where it stands twice."""
+    if moment.answer in moment.options:
+        return LETTERS[moment.options.index(moment.answer)]
+    named = _LETTERED.fullmatch(moment.answer.strip())
+    if named and named[1] in LETTERS[: len(moment.options)]:
+        return named[1]
+    raise BadInput(
+        f"answer {moment.answer!r} is none of the options; drop it when converting (answer_unknown)"
+    )
+
+
+def write_conversations(path: Path, conversations: Iterable[Conversation]) -> None:
     """Writes JSONL, one conversation a line, atomically."""
     write_jsonl(path, map(asdict, conversations))
 
 
 def read_conversations(path: Path) -> list[Conversation]:
     """Reads JSONL written by `write_conversations`; BadInput names file and line."""
-    conversations = []
-    for number, row in read_jsonl(path):
-        try:
-            conversations.append(Conversation(**row))
-        except TypeError as error:
-            raise BadInput(f"{path}, line {number}: not a conversation: {error}") from None
-    return conversations
+    names = {field.name for field in fields(Conversation)}
+    read = []
+    for line, row in read_jsonl(path):
+        if row.keys() != names or not all(isinstance(value, str) for value in row.values()):
+            raise BadInput(f"{path}, line {line}: not a conversation; write the file again")
+        read.append(Conversation(**row))
+    return read
