@@ -1,8 +1,9 @@
 # GroundVTS, reproduced: data, three stages of training, merge, inference, scores, report.
 #   snakemake --cores all                the main job
-#   snakemake --cores all data|train|evaluate|ablations|report
+#   snakemake --cores all data|train|evaluate|ablations|efficiency|report
 import json
 import re
+import shlex
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -23,6 +24,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/efficiency.smk"
 
 
 localrules:
@@ -31,6 +33,7 @@ localrules:
     train,
     evaluate,
     ablations,
+    efficiency,
     report,
 
 
@@ -43,8 +46,8 @@ rule all:
 
 rule data:
     input:
-        expand(f"{R}/data/charades_sta/{{split}}/moments.jsonl", split=SPLITS),
-        expand(f"{R}/frames/{{split}}", split=SPLITS),
+        f"{R}/notebooks/data.html",
+        f"{R}/data/llamafactory",
 
 
 rule train:
@@ -60,8 +63,13 @@ rule evaluate:
 
 rule ablations:
     input:
-        expand(f"{R}/scores/{{run}}/charades_sta.json", run=RUNS),
+        expand(f"{R}/scores/{{run}}/{{benchmark}}.json", run=RUNS, benchmark=config["evaluate"]),
         expand(f"{R}/scores/{{run}}/tokens.json", run=RUNS),
+
+
+rule efficiency:
+    input:
+        f"{R}/benchmarks/frame_cache.json",
 
 
 rule report:

@@ -1,5 +1,6 @@
 """A copy of the project whose DAG is cut down to a minute, for tests."""
 
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from clips import steady, write_clip
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("Snakefile", "config.yaml", "workflow", "notebooks", "profiles", "envs", "src")
@@ -27,6 +29,23 @@ def tiny_config() -> dict:
         "base": {"steps": 3, "batch": 4, "align_steps": 10, "align_batch": 2},
     }
     return config
+
+
+def add_own_benchmark(folder: Path, config: dict) -> None:
+    """A benchmark of one's own: three clips below `my/videos`, five moments, one without a file."""
+    videos = folder / "my" / "videos" / "part1"
+    videos.mkdir(parents=True)
+    for number in range(3):
+        write_clip(videos / f"clip{number}.mp4", steady(200 + 25 * number))
+    rows = [{"video": f"clip{n % 4}", "query": f"query {n}", "windows": [[1, 4]]} for n in range(5)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "my" / "moments.jsonl").write_text(lines)
+    config["benchmarks"]["mine"] = {
+        "format": "moments",
+        "videos": "my/videos",
+        "annotations": "my/moments.jsonl",
+    }
+    config["evaluate"] = ["charades_sta", "mine"]
 
 
 def copy_project(folder: Path) -> Path:

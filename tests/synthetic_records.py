@@ -1,10 +1,12 @@
 """A small results folder of made-up records in the shape the rules write, for report tests."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 
+from groundvts.data.store import Store
 from groundvts.records import recording, write_json
 
 DATASET = "charades_sta"
@@ -186,27 +188,29 @@ def _write_moments(folder: Path, videos: int) -> list[dict]:
 def _write_frames(folder: Path, moments: list[dict]) -> None:
     """Frames cache of the clips: 56x56 pixels, 2 frames a second, an object per window."""
     rng = np.random.default_rng(0)
-    cache = folder / "frames" / "test"
-    cache.mkdir(parents=True, exist_ok=True)
-    index, pixels = {}, []
+    cache, store = folder / "frames" / DATASET / "test", Store(folder / "cache")
+    store.prepare()
+    index = {}
     colours = {"red": (220, 40, 40), "blue": (40, 60, 220), "green": (40, 180, 60)}
-    for number, video in enumerate(dict.fromkeys(moment["video"] for moment in moments)):
+    for video in dict.fromkeys(moment["video"] for moment in moments):
         clip = np.repeat(rng.integers(90, 130, (1, 56, 56, 3), dtype=np.uint8), 32, axis=0)
         for cell, moment in enumerate(m for m in moments if m["video"] == video):
             (start, end), colour = moment["windows"][0], colours[moment["query"].split()[1]]
             row, col = 28 * (cell // 2) + 6, 28 * (cell % 2) + 6
             clip[int(2 * start) : int(2 * end), row : row + 16, col : col + 16] = colour
-        index[video] = {
-            "offset": number * clip.size,
+        facts = {
             "shape": list(clip.shape),
             "timestamps": [0.5 * step for step in range(32)],
             "fps": 2.0,
             "duration": 16.0,
             "reader": "decord",
+            "note": None,
         }
-        pixels.append(clip.tobytes())
-    (cache / "frames.bin").write_bytes(b"".join(pixels))
-    write_json(cache / "index.json", {"sampling": {"fps": 2.0}, "videos": index, "failed": {}})
+        key = hashlib.sha256(video.encode()).hexdigest()
+        store.put(key, clip, facts)
+        index[video] = {"key": key, **facts}
+    content = {"sampling": {"fps": 2.0}, "store": "../../../cache", "videos": index, "failed": {}}
+    write_json(cache / "index.json", content)
 
 
 def _write_predictions(
@@ -234,7 +238,8 @@ def _write_predictions(
     path = folder / "predictions" / run["run"] / f"{DATASET}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
-    with recording("infer", {}, {"predictions": path}) as record:
+    asked = folder / "data" / DATASET / "test" / "moments.jsonl"
+    with recording("infer", {}, {"moments": asked}) as record:
         record |= {"run": run["run"], "dataset": DATASET}
     write_json(path.with_name(f"{DATASET}.record.json"), record)
 

@@ -15,6 +15,16 @@ ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
 
 
+def minimal(**changes) -> dict:
+    """A configuration of nothing but what is required."""
+    splits = {"charades_sta": ["train", "val", "test"], "activitynet_captions": ["train"],
+              "qvhighlights": ["train"], "llava_video": ["train"]}  # fmt: skip
+    benchmarks = {
+        name: {"annotations": "a", "videos": "v", "splits": known} for name, known in splits.items()
+    }
+    return {"variants": {"vts": {"label": "VTS"}}, "benchmarks": benchmarks, **changes}
+
+
 def keys(schema: dict, path: str = ""):
     """Every key of the schema as (path, its part of the schema)."""
     for name, part in schema.get("properties", {}).items():
@@ -26,16 +36,22 @@ def test_every_key_has_a_description_and_a_default():
     for path, part in keys(json.loads(SCHEMA.read_text())):
         assert part.get("description"), path
         group = path.endswith((".vts", ".projector", ".lora"))  # a group without a rate is frozen
-        assert "default" in part or path == ".variants" or group, path
+        required = path in (".variants", ".benchmarks")
+        assert "default" in part or required or group, path
 
 
 def test_defaults_are_the_papers_recipe():
-    config = checked({"variants": {"vts": {"label": "VTS"}}}, SCHEMA)
+    config = checked(minimal(), SCHEMA)
     stages = [StageSettings.from_dict(stage) for stage in config["stages"].values()]
     assert [stage.epochs for stage in stages] == [1, 2, 3]
     assert [max(stage.learning_rate.values()) for stage in stages] == [1e-5, 2e-4, 1e-4]
     assert {stage.batch_size * stage.accumulation for stage in stages} == {8}
     assert {(s.lora_rank, s.lora_alpha, s.lora_dropout) for s in stages} == {(8, 16, 0.05)}
+    assert [stage.data for stage in stages] == [
+        ["llava_video"],
+        ["llava_video"],
+        ["charades_sta", "activitynet_captions", "qvhighlights"],
+    ]
     assert (config["frames"]["fps"], config["frames"]["max_frames"]) == (2.0, 128)
     [run] = runs(config)
     vts = VTSConfig.from_dict(run.vts)
@@ -61,8 +77,12 @@ def test_the_committed_config_is_complete():
         ({"stages": {"joint": {"learning_rate": {"llm": 1.0}}}}, "llm"),
         ({"nonsense": 1}, "nonsense"),
         ({"scale": "paper"}, "base"),
+        ({"evaluate": ["tacos"]}, "evaluate: no benchmark 'tacos'"),
+        ({"evaluate": ["llava_video"]}, "evaluate: llava_video has no split 'test'"),
+        ({"probe": "charades_sta/dev"}, "probe: charades_sta has no split 'dev'"),
+        ({"policy": {"train": {"inverted": "forget"}}}, "policy.train.inverted"),
     ],
 )
 def test_a_wrong_key_is_named(change, named):
     with pytest.raises(BadInput, match=named):
-        checked({"variants": {"vts": {"label": "VTS"}}, **change}, SCHEMA)
+        checked(minimal(**change), SCHEMA)

@@ -1,18 +1,38 @@
 """The whole DAG at its smallest: it runs, it is then up to date, and reruns only what depends."""
 
+import copy
 import json
+import os
 from pathlib import Path
 
 import pytest
-from dag import copy_project, planned, snakemake, tiny_config, write_config
+from dag import add_own_benchmark, copy_project, planned, snakemake, tiny_config, write_config
+
+CONFIG = tiny_config()
+
+
+@pytest.fixture(autouse=True)
+def restored(work):
+    """Every test leaves the configuration as the fixture wrote it."""
+    yield
+    write_config(work, CONFIG)
+
+
+def changed(work: Path, change) -> dict[str, int]:
+    """What Snakemake would run with a changed configuration."""
+    config = copy.deepcopy(CONFIG)
+    change(config)
+    write_config(work, config)
+    return planned(work)
 
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    """A copy of the project in which the tiny DAG has run."""
+    """A copy of the project in which the tiny DAG has run, with a benchmark of one's own."""
     folder = copy_project(tmp_path_factory.mktemp("dag"))
-    write_config(folder, tiny_config())
-    done = snakemake(folder)
+    add_own_benchmark(folder, CONFIG)
+    write_config(folder, CONFIG)
+    done = snakemake(folder, "--", "all", "data")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return folder
 
@@ -32,8 +52,9 @@ def test_every_step_left_its_record(work):
     assert merged["adapter_difference"] <= 1e-4 < merged["base_difference"]
     for run in ("constant", "base", "vts-0.25-s0", "random-0.25-s0"):
         counts = record(results / "scores" / run / "charades_sta.json")["counts"]
-        assert counts["asked"] == 12
+        assert counts["asked"] == 15  # three of them about the clip that is broken on purpose
         assert counts["asked"] == counts["scored"] + counts["failed"]
+        assert counts["failed"] >= (0 if run == "constant" else 3)
     assert (results / "index.html").read_text().startswith("<!DOCTYPE html>")
 
 
@@ -41,25 +62,89 @@ def test_nothing_is_done_twice(work):
     assert planned(work) == {}
 
 
+def test_every_benchmark_is_converted_and_audited(work):
+    results = work / "results" / "toy"
+    for name, one in CONFIG["benchmarks"].items():
+        for split in one.get("splits", ["test"]):
+            content = record(results / "data" / name / split / "validation.json")
+            assert content["counts"]["records"] > 0, name
+    assert "broken0000" in (results / "notebooks" / "data.html").read_text()
+    export = record(results / "data" / "llamafactory" / "dataset_info.json")
+    trained = {f"{name}_train" for stage in CONFIG["stages"].values() for name in stage["data"]}
+    assert set(export) == trained
+
+
+def test_a_clip_is_decoded_once_for_all_benchmarks(work):
+    results = work / "results"
+    indices = [
+        record(results / "toy" / "frames" / place / "index.json")["videos"]["test0000"]
+        for place in ("charades_sta/test", "activitynet_captions/test", "qvhighlights/val")
+    ]
+    assert len({entry["key"] for entry in indices}) == 1
+    stored = list((results / "cache" / "frames").rglob("*.npy"))
+    readable = sum(CONFIG["toy"]["clips"].values()) + 3
+    assert len(stored) == readable
+
+
+def test_ones_own_benchmark_is_scored(work):
+    results = work / "results" / "toy"
+    for run in ("constant", "base", "vts-0.25-s0", "random-0.25-s0"):
+        made = record(results / "scores" / run / "mine.json")
+        assert made["counts"]["asked"] == 5
+        assert made["dataset"] == "mine"
+    failures = record(results / "scores" / "base" / "mine.json")["failures"]
+    assert "unread_video" in {failure["reason"] for failure in failures}
+    found = record(results / "data" / "mine" / "test" / "validation.json")["findings"]
+    assert [f["id"] for f in found if f["kind"] == "unknown_video"] == ["clip3"]
+    assert "Scores on mine" in (results / "index.html").read_text()
+
+
 def test_a_changed_ratio_reruns_that_variant_alone(work):
-    config = tiny_config()
-    config["variants"]["vts-0.25"]["ratio"] = 0.3
-    write_config(work, config)
-    plan = planned(work)
-    write_config(work, tiny_config())
+    plan = changed(work, lambda c: c["variants"]["vts-0.25"].update(ratio=0.3))
     assert plan["train_stage"] == 3
-    assert plan["merge"] == plan["infer"] == plan["score"] == plan["tokens"] == 1
+    assert plan["merge"] == plan["tokens"] == 1
+    assert plan["infer"] == plan["score"] == 2  # benchmarks
     assert not {"toy_benchmark", "frames", "toy_base", "features", "convert"} & set(plan)
 
 
 def test_changed_inference_settings_train_nothing(work):
-    config = tiny_config()
-    config["inference"]["max_new_tokens"] = 12
-    write_config(work, config)
-    plan = planned(work)
-    write_config(work, tiny_config())
-    assert plan["infer"] == 3
+    plan = changed(work, lambda c: c["inference"].update(max_new_tokens=12))
+    assert plan["infer"] == 6
     assert "train_stage" not in plan
+
+
+def test_without_the_feature_cache_models_read_frames(work):
+    plan = changed(work, lambda c: c.update(features=False))
+    assert "features" not in plan
+    assert plan["train_stage"] == 6
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("my/moments.jsonl", {"convert": 1, "frames": 1, "infer": 3, "score": 4}),
+        (
+            "results/toy/benchmark/annotations/activitynet_captions/train.json",
+            {"convert": 1, "conversations": 1, "frames": 1, "features": 1, "train_stage": 2},
+        ),
+        (
+            "results/toy/benchmark/annotations/nextgqa/gsub_test.json",
+            {"convert": 1, "frames": 1, "overlap": 1, "notebook": 1, "page": 1},
+        ),
+    ],
+)
+def test_an_edited_annotation_reruns_what_depends_on_it(work, file, expected):
+    before = (work / file).read_bytes()
+    os.utime(work / file)
+    (work / file).write_bytes(before + b"\n")
+    try:
+        plan = planned(work)
+    finally:
+        (work / file).write_bytes(before)
+    assert {rule: plan.get(rule) for rule in expected} == expected
+    assert not {"toy_benchmark", "toy_base"} & set(plan)
+    if "train_stage" not in expected:
+        assert "train_stage" not in plan
 
 
 def test_an_edited_notebook_reruns_that_notebook(work):
@@ -82,15 +167,16 @@ def test_an_edited_library_trains_nothing(work):
     [
         ("stages.joint.steps", lambda c: c["stages"]["joint"].update(steps="many")),
         ("variants.vts-0.25.ratio", lambda c: c["variants"]["vts-0.25"].update(ratio=1.5)),
+        ("stages.joint.data", lambda c: c["stages"]["joint"].update(data=["nothing"])),
+        ("probe", lambda c: c.update(probe="charades_sta/nowhere")),
         ("'sampelr' was unexpected", lambda c: c["variants"]["vts-0.25"].update(sampelr="vts")),
     ],
 )
 def test_a_wrong_config_gives_one_line_that_names_the_key(work, key, change):
-    config = tiny_config()
+    config = copy.deepcopy(CONFIG)
     change(config)
     write_config(work, config)
     failed = snakemake(work, "-n")
-    write_config(work, tiny_config())
     assert failed.returncode == 1
     lines = [line for line in failed.stderr.splitlines() if "specific profile" not in line]
     assert len(lines) == 1

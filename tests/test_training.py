@@ -10,7 +10,7 @@ import torch
 from peft import PeftModel
 from tiny import frames, tiny, write_base
 
-from groundvts.data.conversations import Prompts, grounding_conversations
+from groundvts.data.conversations import conversations
 from groundvts.data.features import PixelSource
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
@@ -18,11 +18,13 @@ from groundvts.errors import BadInput, RunFailed
 from groundvts.inference.ground import OneVideo
 from groundvts.inference.predict import select_tokens
 from groundvts.models.load import load_model
+from groundvts.prompts import Prompts
 from groundvts.training.merge import merge
 from groundvts.training.stages import StageSettings, stage_model, trainable_parameters
 from groundvts.training.train import StageRun, train_stage
 from groundvts.training.trainer import checkpoint_folder, last_checkpoint
 
+PROMPTS = Prompts.load("toy")
 VTS = {"hidden_size": 16, "ratio": 0.5}
 RATES = {"vts": 1e-2, "projector": 1e-2, "lora": 1e-2}
 MOMENTS = [
@@ -31,9 +33,9 @@ MOMENTS = [
 ]
 
 
-def stage(data="grounding", rates=RATES, **more):
+def stage(data=("charades_sta",), rates=RATES, **more):
     settings = {"steps": 4, "batch_size": 2, "accumulation": 1, "checkpoint_steps": 2, **more}
-    return StageSettings(data=data, learning_rate=rates, **settings)
+    return StageSettings(data=list(data), learning_rate=rates, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +49,13 @@ def source(base):
 
 
 def run(base, source, folder, settings, previous=None, name="grounding"):
-    conversations = grounding_conversations(MOMENTS, Prompts.load(), "{:02.0f}")
+    data = [(conversations(MOMENTS, PROMPTS, ["grounding"], "{:02.0f}", 0), source)]
     out = folder / name
     job = StageRun(
         "run", name, str(base), previous, VTS, settings, 0, folder / "checkpoints" / name, out
     )
     payload = train_stage(
-        job, conversations, source, MOMENTS, source, Prompts.load(), json.dumps(str(settings))
+        job, source.encoder, data, MOMENTS, source, PROMPTS, json.dumps(str(settings))
     )
     return out, payload
 
@@ -96,7 +98,7 @@ def test_stages_follow_one_another_and_merge(base, source, tmp_path):
         assert not torch.equal(before, after)
     t = tiny(base, **VTS)
     batch = t.batch(t.sample("red circle", 6, 1))
-    manifest = {"frames": {}, "prompts": Prompts.load().templates, "protocol": "fixed"}
+    manifest = {"frames": {}, "prompts": PROMPTS.templates, "protocol": "fixed"}
     check = merge(str(base), third, VTS, batch, manifest, tmp_path / "merged")
     assert check["adapter_difference"] < 1e-4 < check["base_difference"]
     adapted = PeftModel.from_pretrained(load_model(str(base), VTS), third).eval()
@@ -199,7 +201,7 @@ def test_training_on_an_unread_video_is_refused_by_name(base, source, tmp_path):
 def test_a_probe_moment_that_cannot_be_read_stays_in_the_selection(base, source):
     gone = dataclasses.replace(MOMENTS[0], id="gone", video="gone")
     model = load_model(str(base), VTS)
-    found = select_tokens(model, source.encoder, source, [gone, *MOMENTS], Prompts.load())
+    found = select_tokens(model, source.encoder, source, [gone, *MOMENTS], PROMPTS)
     assert [entry["id"] for entry in found] == ["gone", *(m.id for m in MOMENTS)]
     assert found[0]["failure"] == "unread_video"
     assert "grid" not in found[0]

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable
 
 from groundvts.errors import BadInput, RunFailed
-from groundvts.verbs import data, models, results
+from groundvts.verbs import data, models, results, toy
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -63,31 +63,42 @@ def _parser() -> argparse.ArgumentParser:
 def _data_verbs(verb: Callable) -> None:
     add = verb("convert", data.convert, "a published annotation file to moments.jsonl")
     add("dataset")("--split", "--annotations", "--out")
-    add("--durations", required=False, help="the Charades CSV")
-    add = verb("toy-benchmark", data.toy_benchmark, "make the toy videos and annotations")
-    add("--settings", "--out")("--workers", type=int, required=False)
-    add = verb("toy-base", data.toy_base, "make the tiny pretrained model folder")
-    add("--settings", "--questions", "--grounding", "--frames", "--objects", "--out")
+    add("--durations", required=False, help="the Charades CSV, or JSON of seconds by video")
+    add("--spans", required=False, help="NExT-GQA's JSON of grounded segments")
+    add("--videos", required=False, help="folder of the videos: names those that are not there")
+    add("--against", nargs="+", default=[], required=False,
+        help="moments.jsonl of other splits: names the videos that are in both")  # fmt: skip
+    add("--policy", required=False, help='what becomes of findings: {"inverted": "drop"}')
+    add("--name", required=False, help="name of the benchmark in the records")
+    add = verb("overlap", data.overlap, "videos that several splits share")
+    add("--moments", nargs="+")("--out")
     add = verb("conversations", data.conversations, "training conversations")
-    add("--moments", required=False, help="moments.jsonl: grounding conversations")
-    add("--llava-video", required=False, help="LLaVA-Video JSON: questions and captions")
-    add("--settings", "--out")
+    add("--moments", nargs="+")("--settings", "--out")
+    add("--kinds", nargs="+", choices=("grounding", "highlights", "question"))
+    add = verb("export", data.export, "conversations for LLaMA-Factory")
+    add("--parts", nargs="+", metavar="NAME=CONVERSATIONS=VIDEOS")("--out")
     add = verb("frames", data.frames, "decode videos once into a frame cache")
-    add("--names", nargs="+", help="JSONL files whose `video` fields name the videos")
+    add("--moments", nargs="+", help="moments.jsonl files whose videos are read")
     add("--videos", "--settings", "--out")("--workers", type=int, required=False)
     add = verb("features", data.features, "run the frozen vision tower once")
-    add("--model", "--frames", "--out")
+    add("--model", "--frames", "--cache", "--out")
+    add = verb("toy-benchmark", toy.benchmark, "make the toy videos and annotations")
+    add("--settings", "--out")("--workers", type=int, required=False)
+    add = verb("toy-base", toy.base, "make the tiny pretrained model folder")
+    add("--settings", "--questions", "--grounding", "--frames", "--objects", "--out")
 
 
 def _model_verbs(verb: Callable) -> None:
     add = verb("train", models.train, "train one stage")
-    add("--run", "--stage", "--base", "--conversations", "--features", "--settings")
-    add("--probe", "--probe-features", "--checkpoints", "--out")
+    add("--run", "--stage", "--base", "--settings", "--checkpoints", "--out")
+    add("--data", nargs="+", metavar="CONVERSATIONS=FRAMES",
+        help="each file of conversations with its frame or feature cache")  # fmt: skip
+    add("--probe", metavar="MOMENTS=FRAMES", help="where the sampler's choice is looked at")
     add("--previous", required=False, help="the stage before")
     add = verb("merge", models.merge, "merge an adapter into an ordinary model folder")
-    add("--run", "--base", "--adapter", "--moments", "--features", "--settings", "--out")
+    add("--run", "--base", "--adapter", "--moments", "--source", "--settings", "--out")
     add = verb("infer", models.infer, "answer every query of a benchmark")
-    add("--run", "--model", "--moments", "--features", "--settings", "--out")
+    add("--run", "--model", "--moments", "--source", "--settings", "--out")
     add = verb("ground", models.ground, "find when a query happens in a video")
     add("model", "video", "query")
     add("--out", required=False, help="folder for a JSON record and a picture")

@@ -45,7 +45,24 @@ def checked(config: dict, schema_file: Path) -> dict:
         raise BadInput(
             "config: base: null, but only the toy scale makes its own: name a checkpoint"
         )
+    _check_benchmarks(completed)
     return completed
+
+
+def _check_benchmarks(config: dict) -> None:
+    """BadInput where a benchmark or split is named that there is not."""
+    benchmarks = config["benchmarks"]
+    tests = {name: one["test"] for name, one in benchmarks.items()}
+    needed = [("evaluate", name, tests.get(name)) for name in config["evaluate"]]
+    needed.append(("probe", *config["probe"].split("/")))
+    for stage, settings in config["stages"].items():
+        needed += [(f"stages.{stage}.data", name, "train") for name in settings["data"]]
+    for key, name, split in needed:
+        if name not in benchmarks:
+            known = ", ".join(benchmarks)
+            raise BadInput(f"config: {key}: no benchmark {name!r}: name one of {known}")
+        if split not in benchmarks[name]["splits"]:
+            raise BadInput(f"config: {key}: {name} has no split {split!r}: add it to its splits")
 
 
 def _filling_validator():

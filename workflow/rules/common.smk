@@ -9,24 +9,34 @@ if config["scale"] != "toy":
     sys.exit("groundvts: config: scale: only toy has rules so far: see the README, paper scale")
 
 R = f"results/{config['scale']}"
+CACHE = config["frames"]["cache"]
 ENV = "../../envs/groundvts.yaml"
 RUNS = {run.name: run for run in runs(config)}
 MAIN = [name for name, run in RUNS.items() if run.main]
-SPLITS = ["pretrain", "train", "val", "test"]
+BENCHMARKS = config["benchmarks"]
+SPLITS = [f"{name}/{split}" for name, one in BENCHMARKS.items() for split in one["splits"]]
+TESTS = {name: f"{name}/{one['test']}" for name, one in BENCHMARKS.items()}
 STAGES = list(config["stages"])
-NOTEBOOKS = ["training", "results", "tokens"]
+TRAINING = sorted({name for stage in config["stages"].values() for name in stage["data"]})
+NOTEBOOKS = ["data", "training", "results", "tokens"]
 LIBRARY = "src/groundvts"
-PROMPTS = {"prompts_file": config["prompts"]["file"]}
-TEMPLATES = config["prompts"]["file"] or f"{LIBRARY}/data/prompts.yaml"
+CONVERTING = ["checks", "convert", "documents", "durations", "entry", "files", "moment", "validate"]
+PROMPTS = {"prompts_file": config["prompts"]["file"], "prompts_set": config["prompts"]["set"]}
+TEMPLATES = config["prompts"]["file"] or f"{LIBRARY}/prompts.yaml"
 
-SCORES = expand(f"{R}/scores/{{run}}/charades_sta.json", run=["constant", "base", *MAIN])
+SCORES = expand(
+    f"{R}/scores/{{run}}/{{benchmark}}.json",
+    run=["constant", "base", *MAIN],
+    benchmark=config["evaluate"],
+)
 TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=MAIN)
 TRAINED = expand(f"{R}/stages/{{run}}/{{stage}}", run=MAIN, stage=STAGES)
 SHOWN = [run for run in MAIN if RUNS[run].vts["sampler"] == "vts"][:1] or MAIN[:1]
 
 
 wildcard_constraints:
-    split="|".join(SPLITS),
+    benchmark="|".join(map(re.escape, BENCHMARKS)),
+    split="[a-z0-9_]+",
     run="|".join(map(re.escape, ["constant", "base", *RUNS])),
     stage="|".join(STAGES),
 
@@ -36,9 +46,64 @@ def settings(*keys, **more):
     return json.dumps({**{key: config[key] for key in keys}, **more}, sort_keys=True)
 
 
+def moments(place):
+    """The moments of `benchmark/split`."""
+    return f"{R}/data/{place}/moments.jsonl"
+
+
+def source(place):
+    """What models see of `benchmark/split`: the tower's features, or frames where they are off."""
+    return f"{R}/{'features' if config['features'] else 'frames'}/{place}"
+
+
+def published(key):
+    """A function that gives the published file of a benchmark's split, or none."""
+
+    def file(wildcards):
+        path = BENCHMARKS[wildcards.benchmark].get(key)
+        return path.replace("{split}", wildcards.split) if path else []
+
+    return file
+
+
+def layout(wildcards):
+    """Layout of a benchmark's annotations: the one published under its name, or another."""
+    return BENCHMARKS[wildcards.benchmark]["format"] or wildcards.benchmark
+
+
+def converters(wildcards):
+    """The modules that convert a benchmark."""
+    reader = layout(wildcards).replace("moments", "own")
+    return [f"{LIBRARY}/data/{name}.py" for name in [*CONVERTING, reader]]
+
+
+def toy_annotations():
+    """Annotation files of the configuration that the toy benchmark makes."""
+    files = [
+        one[key].replace("{split}", split)
+        for one in BENCHMARKS.values()
+        for key in ("annotations", "durations", "spans")
+        for split in one["splits"]
+        if one[key] and one[key].startswith(f"{R}/benchmark/annotations/")
+    ]
+    return list(dict.fromkeys(files))
+
+
+def made_videos(wildcards):
+    """The folder of videos where a rule makes it; a folder of yours is no input of a rule."""
+    folder = BENCHMARKS[wildcards.benchmark]["videos"]
+    return folder if folder == f"{R}/benchmark/videos" else []
+
+
 def base_model():
     """The base: made by a rule at toy scale, otherwise the user's folder or hub id."""
     return f"{R}/base" if config["scale"] == "toy" else config["base"]
+
+
+def fitted_on(wildcards):
+    """Moments that the constant window is fitted on: of the same benchmark where it has training."""
+    place = f"{wildcards.benchmark}/train"
+    return moments(place if place in SPLITS else f"{config['evaluate'][0]}/train")
 
 
 def previous_stage(wildcards):
@@ -47,8 +112,14 @@ def previous_stage(wildcards):
     return f"{R}/stages/{wildcards.run}/{STAGES[place - 1]}" if place else []
 
 
-def stage_conversations(wildcards):
-    return f"{R}/data/conversations/{config['stages'][wildcards.stage]['data']}_train.jsonl"
+def stage_data(wildcards):
+    """Conversations that a stage trains on, one file for each benchmark."""
+    names = config["stages"][wildcards.stage]["data"]
+    return [f"{R}/data/conversations/{name}_train.jsonl" for name in names]
+
+
+def stage_sources(wildcards):
+    return [source(f"{name}/train") for name in config["stages"][wildcards.stage]["data"]]
 
 
 def run_settings(wildcards, *keys, **more):
@@ -69,12 +140,19 @@ def model_of(wildcards):
 def notebook_inputs(wildcards):
     """The records a notebook draws from."""
     return {
+        "data": [
+            *expand(f"{R}/data/{{place}}/validation.json", place=SPLITS),
+            *expand(f"{R}/data/{{place}}/moments.jsonl", place=SPLITS),
+            f"{R}/data/overlap.json",
+            *expand(f"{R}/frames/{{place}}", place=SPLITS),
+            *expand(f"{R}/data/conversations/{{name}}_train.jsonl", name=TRAINING),
+        ],
         "training": [*TRAINED, *TOKENS, f"{R}/base"],
         "results": [*SCORES, *TOKENS, f"{R}/base", "workflow/published/charades_sta.csv"],
         "tokens": [
             *expand(f"{R}/predictions/{{run}}/charades_sta.jsonl", run=SHOWN),
             *expand(f"{R}/scores/{{run}}/charades_sta.json", run=SHOWN),
-            f"{R}/data/charades_sta/test/moments.jsonl",
-            f"{R}/frames/test",
+            moments(TESTS["charades_sta"]),
+            f"{R}/frames/{TESTS['charades_sta']}",
         ],
     }[wildcards.name]

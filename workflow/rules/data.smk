@@ -1,12 +1,10 @@
-# Videos and annotations, converted, and every frame decoded once.
+# Published annotations, converted and validated; every frame decoded once.
 
 
 rule toy_benchmark:
     output:
         videos=directory(f"{R}/benchmark/videos"),
-        moments=expand(f"{R}/benchmark/charades_sta_{{split}}.txt", split=SPLITS),
-        durations=expand(f"{R}/benchmark/Charades_v1_{{split}}.csv", split=SPLITS),
-        questions=expand(f"{R}/benchmark/llava_video_{{split}}.json", split=SPLITS),
+        annotations=toy_annotations(),
         objects=f"{R}/benchmark/objects.json",
     log:
         f"{R}/logs/toy_benchmark.log",
@@ -25,82 +23,109 @@ rule toy_benchmark:
 
 rule convert:
     input:
-        annotations=f"{R}/benchmark/charades_sta_{{split}}.txt",
-        durations=f"{R}/benchmark/Charades_v1_{{split}}.csv",
-        library=[f"{LIBRARY}/data/{name}.py" for name in ("convert", "charades_sta", "validate")],
+        annotations=published("annotations"),
+        durations=published("durations"),
+        spans=published("spans"),
+        videos=made_videos,
+        library=converters,
     output:
-        moments=f"{R}/data/charades_sta/{{split}}/moments.jsonl",
-        validation=f"{R}/data/charades_sta/{{split}}/validation.json",
+        moments=f"{R}/data/{{benchmark}}/{{split}}/moments.jsonl",
+        validation=f"{R}/data/{{benchmark}}/{{split}}/validation.json",
     log:
-        f"{R}/logs/convert/{{split}}.log",
+        f"{R}/logs/convert/{{benchmark}}_{{split}}.log",
     conda:
         ENV
     params:
+        layout=layout,
+        more=lambda w, input: "".join(
+            f" --{key} {shlex.quote(str(input[key]))}"
+            for key in ("durations", "spans")
+            if input[key]
+        ),
+        videos=lambda w: BENCHMARKS[w.benchmark]["videos"],
+        policy=lambda w: json.dumps(config["policy"].get(w.split, {}), sort_keys=True),
         out=lambda wildcards, output: str(Path(output.moments).parent),
     message:
-        "Converting and validating Charades-STA annotations: {wildcards.split}"
+        "Converting and validating {wildcards.benchmark}: {wildcards.split}"
     shell:
-        "groundvts convert charades_sta --split {wildcards.split} --annotations {input.annotations} "
-        "--durations {input.durations} --out {params.out} 2>&1 | tee {log}"
+        "groundvts convert {params.layout} --name {wildcards.benchmark} --split {wildcards.split} "
+        "--annotations {input.annotations:q}{params.more} --videos {params.videos:q} "
+        "--policy {params.policy:q} --out {params.out} 2>&1 | tee {log}"
 
 
-rule grounding_conversations:
+rule overlap:
     input:
-        moments=f"{R}/data/charades_sta/{{split}}/moments.jsonl",
+        moments=[moments(place) for place in SPLITS],
+        library=f"{LIBRARY}/data/validate.py",
+    output:
+        f"{R}/data/overlap.json",
+    log:
+        f"{R}/logs/overlap.log",
+    conda:
+        ENV
+    message:
+        "Looking for videos that several splits of a benchmark share"
+    shell:
+        "groundvts overlap --moments {input.moments} --out {output} 2>&1 | tee {log}"
+
+
+rule conversations:
+    input:
+        moments=f"{R}/data/{{benchmark}}/{{split}}/moments.jsonl",
         prompts=TEMPLATES,
     output:
-        f"{R}/data/conversations/grounding_{{split}}.jsonl",
+        f"{R}/data/conversations/{{benchmark}}_{{split}}.jsonl",
     log:
-        f"{R}/logs/conversations/grounding_{{split}}.log",
+        f"{R}/logs/conversations/{{benchmark}}_{{split}}.log",
     conda:
         ENV
     params:
-        settings=settings("protocol", **PROMPTS, time_format=config["prompts"]["time_format"]),
+        settings=settings("seed", **PROMPTS, time_format=config["prompts"]["time_format"]),
+        kinds=lambda w: BENCHMARKS[w.benchmark]["kinds"],
     message:
-        "Building grounding conversations: {wildcards.split}"
+        "Building conversations: {wildcards.benchmark} {wildcards.split}"
     shell:
-        "groundvts conversations --moments {input.moments} --settings {params.settings:q} "
-        "--out {output} 2>&1 | tee {log}"
+        "groundvts conversations --moments {input.moments} --kinds {params.kinds} "
+        "--settings {params.settings:q} --out {output} 2>&1 | tee {log}"
 
 
-rule question_conversations:
+rule llamafactory:
     input:
-        questions=f"{R}/benchmark/llava_video_{{split}}.json",
-        prompts=TEMPLATES,
+        expand(f"{R}/data/conversations/{{name}}_train.jsonl", name=TRAINING),
     output:
-        f"{R}/data/conversations/questions_{{split}}.jsonl",
+        directory(f"{R}/data/llamafactory"),
     log:
-        f"{R}/logs/conversations/questions_{{split}}.log",
+        f"{R}/logs/llamafactory.log",
     conda:
         ENV
     params:
-        settings=settings("protocol", **PROMPTS),
+        parts=lambda w, input: [
+            f"{name}_train={file}={BENCHMARKS[name]['videos']}"
+            for name, file in zip(TRAINING, input)
+        ],
     message:
-        "Building question conversations: {wildcards.split}"
+        "Writing the training conversations as LLaMA-Factory reads them"
     shell:
-        "groundvts conversations --llava-video {input.questions} --settings {params.settings:q} "
-        "--out {output} 2>&1 | tee {log}"
+        "groundvts export --parts {params.parts:q} --out {output} 2>&1 | tee {log}"
 
 
 rule frames:
     input:
-        videos=f"{R}/benchmark/videos",
-        names=[
-            f"{R}/data/charades_sta/{{split}}/moments.jsonl",
-            f"{R}/data/conversations/questions_{{split}}.jsonl",
-        ],
+        videos=made_videos,
+        moments=f"{R}/data/{{benchmark}}/{{split}}/moments.jsonl",
     output:
-        directory(f"{R}/frames/{{split}}"),
+        directory(f"{R}/frames/{{benchmark}}/{{split}}"),
     log:
-        f"{R}/logs/frames/{{split}}.log",
+        f"{R}/logs/frames/{{benchmark}}_{{split}}.log",
     conda:
         ENV
     # the base waits for its own frames alone: the others leave it a core
     threads: lambda w: workflow.cores if w.split == "pretrain" else max(1, workflow.cores - 1)
     params:
+        videos=lambda w: BENCHMARKS[w.benchmark]["videos"],
         settings=json.dumps(config["frames"], sort_keys=True),
     message:
-        "Decoding frames once: {wildcards.split}"
+        "Decoding frames once: {wildcards.benchmark} {wildcards.split}"
     shell:
-        "groundvts frames --videos {input.videos} --names {input.names} --workers {threads} "
+        "groundvts frames --moments {input.moments} --videos {params.videos:q} --workers {threads} "
         "--settings {params.settings:q} --out {output} 2>&1 | tee {log}"

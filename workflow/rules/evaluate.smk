@@ -5,21 +5,21 @@ METRICS = [f"{LIBRARY}/metrics/{name}.py" for name in ("moments", "bootstrap", "
 
 rule score:
     input:
-        predictions=f"{R}/predictions/{{run}}/charades_sta.jsonl",
-        annotations=f"{R}/data/charades_sta/test/moments.jsonl",
+        predictions=f"{R}/predictions/{{run}}/{{benchmark}}.jsonl",
+        annotations=lambda w: moments(TESTS[w.benchmark]),
         library=METRICS,
     output:
-        f"{R}/scores/{{run}}/charades_sta.json",
+        f"{R}/scores/{{run}}/{{benchmark}}.json",
     log:
-        f"{R}/logs/score/{{run}}.log",
+        f"{R}/logs/score/{{run}}_{{benchmark}}.log",
     conda:
         ENV
     params:
         resamples=config["score"]["resamples"],
     message:
-        "Scoring {wildcards.run}"
+        "Scoring {wildcards.run} on {wildcards.benchmark}"
     shell:
-        "groundvts score charades_sta --run {wildcards.run} --predictions {input.predictions} "
+        "groundvts score {wildcards.benchmark} --run {wildcards.run} --predictions {input.predictions} "
         "--annotations {input.annotations} --resamples {params.resamples} --out {output} "
         "2>&1 | tee {log}"
 
@@ -28,9 +28,9 @@ rule tokens:
     input:
         stages=expand(f"{R}/stages/{{{{run}}}}/{{stage}}", stage=STAGES),
         objects=f"{R}/benchmark/objects.json",
-        moments=f"{R}/data/charades_sta/val/moments.jsonl",
+        moments=moments(config["probe"]),
         predictions=f"{R}/predictions/{{run}}/charades_sta.jsonl",
-        test=f"{R}/data/charades_sta/test/moments.jsonl",
+        test=moments(TESTS["charades_sta"]),
         library=f"{LIBRARY}/metrics/tokens.py",
     output:
         f"{R}/scores/{{run}}/tokens.json",

@@ -4,14 +4,14 @@
 rule infer:
     input:
         model=model_of,
-        moments=f"{R}/data/charades_sta/test/moments.jsonl",
-        features=f"{R}/features/test",
+        moments=lambda w: moments(TESTS[w.benchmark]),
+        source=lambda w: source(TESTS[w.benchmark]),
         prompts=TEMPLATES,
     output:
-        predictions=f"{R}/predictions/{{run}}/charades_sta.jsonl",
-        record=f"{R}/predictions/{{run}}/charades_sta.record.json",
+        predictions=f"{R}/predictions/{{run}}/{{benchmark}}.jsonl",
+        record=f"{R}/predictions/{{run}}/{{benchmark}}.record.json",
     log:
-        f"{R}/logs/infer/{{run}}.log",
+        f"{R}/logs/infer/{{run}}_{{benchmark}}.log",
     priority: 5
     conda:
         ENV
@@ -20,27 +20,27 @@ rule infer:
             "protocol", seed=run_seed(w.run), **PROMPTS, **config["inference"]
         ),
     message:
-        "Answering the test queries: {wildcards.run}"
+        "Answering the queries of {wildcards.benchmark}: {wildcards.run}"
     shell:
         "groundvts infer --run {wildcards.run} --model {input.model} --moments {input.moments} "
-        "--features {input.features} --settings {params.settings:q} "
+        "--source {input.source} --settings {params.settings:q} "
         "--out {output.predictions} 2>&1 | tee {log}"
 
 
 rule constant:
     input:
-        train=f"{R}/data/charades_sta/train/moments.jsonl",
-        moments=f"{R}/data/charades_sta/test/moments.jsonl",
+        train=fitted_on,
+        moments=lambda w: moments(TESTS[w.benchmark]),
         library=f"{LIBRARY}/metrics/constant.py",
     output:
-        predictions=f"{R}/predictions/constant/charades_sta.jsonl",
-        record=f"{R}/predictions/constant/charades_sta.record.json",
+        predictions=f"{R}/predictions/constant/{{benchmark}}.jsonl",
+        record=f"{R}/predictions/constant/{{benchmark}}.record.json",
     log:
-        f"{R}/logs/infer/constant.log",
+        f"{R}/logs/infer/constant_{{benchmark}}.log",
     conda:
         ENV
     message:
-        "Predicting one constant window, fitted on the training moments"
+        "Predicting one constant window, fitted on training moments: {wildcards.benchmark}"
     shell:
         "groundvts constant --train {input.train} --moments {input.moments} "
         "--out {output.predictions} 2>&1 | tee {log}"

@@ -4,9 +4,10 @@
 
 rule toy_base:
     input:
-        questions=f"{R}/data/conversations/questions_pretrain.jsonl",
-        grounding=f"{R}/data/conversations/grounding_pretrain.jsonl",
-        frames=f"{R}/frames/pretrain",
+        questions=f"{R}/data/conversations/llava_video_pretrain.jsonl",
+        grounding=f"{R}/data/conversations/charades_sta_pretrain.jsonl",
+        frames=f"{R}/frames/llava_video/pretrain",
+        prompts=TEMPLATES,
         objects=f"{R}/benchmark/objects.json",
     output:
         directory(f"{R}/base"),
@@ -17,7 +18,12 @@ rule toy_base:
         ENV
     threads: 1
     params:
-        settings=settings("seed", **config["toy"]["base"]),
+        settings=settings(
+            "seed",
+            base=config["toy"]["base"],
+            **PROMPTS,
+            time_format=config["prompts"]["time_format"],
+        ),
     message:
         "Pretraining the toy base, a tiny Qwen2.5-VL folder (about two minutes)"
     shell:
@@ -29,29 +35,31 @@ rule toy_base:
 rule features:
     input:
         base=base_model(),
-        frames=f"{R}/frames/{{split}}",
+        frames=f"{R}/frames/{{benchmark}}/{{split}}",
     output:
-        directory(f"{R}/features/{{split}}"),
+        directory(f"{R}/features/{{benchmark}}/{{split}}"),
     log:
-        f"{R}/logs/features/{{split}}.log",
+        f"{R}/logs/features/{{benchmark}}_{{split}}.log",
     priority: 5
     conda:
         ENV
+    params:
+        cache=CACHE,
     message:
-        "Running the frozen vision tower once: {wildcards.split}"
+        "Running the frozen vision tower once: {wildcards.benchmark} {wildcards.split}"
     shell:
-        "groundvts features --model {input.base} --frames {input.frames} --out {output} "
-        "2>&1 | tee {log}"
+        "groundvts features --model {input.base} --frames {input.frames} --cache {params.cache:q} "
+        "--out {output} 2>&1 | tee {log}"
 
 
 rule train_stage:
     input:
         base=base_model(),
         previous=previous_stage,
-        conversations=stage_conversations,
-        features=f"{R}/features/train",
-        probe=f"{R}/data/charades_sta/val/moments.jsonl",
-        probe_features=f"{R}/features/val",
+        conversations=stage_data,
+        sources=stage_sources,
+        probe=moments(config["probe"]),
+        probe_source=source(config["probe"]),
         prompts=TEMPLATES,
     output:
         directory(f"{R}/stages/{{run}}/{{stage}}"),
@@ -65,13 +73,15 @@ rule train_stage:
     params:
         settings=lambda w: run_settings(w, stage=config["stages"][w.stage]),
         previous=lambda w, input: f"--previous {input.previous}" if input.previous else "",
+        data=lambda w, input: [
+            f"{file}={folder}" for file, folder in zip(input.conversations, input.sources)
+        ],
         checkpoints=f"{R}/checkpoints/{{run}}/{{stage}}",
     message:
         "Training {wildcards.run}: {wildcards.stage}"
     shell:
         "groundvts train --run {wildcards.run} --stage {wildcards.stage} --base {input.base} "
-        "{params.previous} --conversations {input.conversations} --features {input.features} "
-        "--probe {input.probe} --probe-features {input.probe_features} "
+        "{params.previous} --data {params.data} --probe {input.probe}={input.probe_source} "
         "--settings {params.settings:q} --checkpoints {params.checkpoints} --out {output} "
         "2>&1 | tee {log}"
 
@@ -80,8 +90,8 @@ rule merge:
     input:
         base=base_model(),
         adapter=f"{R}/stages/{{run}}/{STAGES[-1]}",
-        moments=f"{R}/data/charades_sta/val/moments.jsonl",
-        features=f"{R}/features/val",
+        probe=moments(config["probe"]),
+        probe_source=source(config["probe"]),
         prompts=TEMPLATES,
     output:
         directory(f"{R}/merged/{{run}}"),
@@ -96,5 +106,5 @@ rule merge:
         "Merging {wildcards.run} into a model folder"
     shell:
         "groundvts merge --run {wildcards.run} --base {input.base} --adapter {input.adapter} "
-        "--moments {input.moments} --features {input.features} --settings {params.settings:q} "
+        "--moments {input.probe} --source {input.probe_source} --settings {params.settings:q} "
         "--out {output} 2>&1 | tee {log}"

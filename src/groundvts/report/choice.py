@@ -9,6 +9,7 @@ import numpy as np
 from groundvts.data.frames import FrameCache
 from groundvts.data.moment import Moment, read_moments
 from groundvts.errors import BadInput
+from groundvts.records import read_record
 from groundvts.report.timeline import Timeline
 
 
@@ -25,8 +26,10 @@ class Choices:
             raise BadInput(f"{path}: no predictions of this run; run the inference first")
         lines = path.read_text(encoding="utf-8").splitlines()
         predictions = {line["id"]: line for line in map(json.loads, lines) if line.get("kept")}
-        moments = read_moments(results / "data" / dataset / "test" / "moments.jsonl")
-        self.frames = FrameCache(results / "frames" / "test")
+        asked = Path(read_record(path.with_suffix(".record.json"))["inputs"]["moments"]["path"])
+        split = asked.parent.name
+        moments = read_moments(results / "data" / dataset / split / "moments.jsonl")
+        self.frames = FrameCache(results / "frames" / dataset / split)
         self.pairs = [(moment, predictions[moment.id]) for moment in moments
                       if moment.id in predictions]  # fmt: skip
 

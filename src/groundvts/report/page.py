@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from groundvts.records import load_records, read_record, source_hash
+from groundvts.report.audit import unreadable
 from groundvts.report.findings import conclusions, supervision
 from groundvts.report.output import EMPTY, MARK, shown, shown_differences
 from groundvts.report.runs import Run, load_runs
@@ -23,8 +24,14 @@ CAPTIONS = {
     "tokens_1": "A clip answered well: kept tokens are framed, dropped ones faded.",
     "tokens_2": "A clip of middling score.",
     "tokens_3": "A clip answered badly.",
+    "data": "How long videos and true windows are, and where windows start, by benchmark.",
 }
-NOTEBOOKS = {"training": "Training curves", "results": "Main results", "tokens": "Kept tokens"}
+NOTEBOOKS = {
+    "data": "Data audit",
+    "training": "Training curves",
+    "results": "Main results",
+    "tokens": "Kept tokens",
+}
 
 
 def write_page(results: str | Path) -> Path:
@@ -189,9 +196,7 @@ def _failed(runs: list[Run], results: Path) -> Iterator[str]:
         reasons = pd.Series([entry["reason"] for entry in (run.score or {}).get("failures", [])])
         for reason, count in reasons.value_counts().items():
             lines.append(f"{run.name}: {count} of {run.score['counts']['asked']} queries, {reason}")
-    for index in sorted(results.glob("frames/*/index.json")):
-        failed = read_record(index).get("failed", {})
-        lines += [f"{index.parent.name} video {video}: {why}" for video, why in failed.items()]
+    lines += [f"video {line}" for line in unreadable(results)]
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     yield f"<ul>{items}</ul>" if lines else "<p>Nothing: every query of every run was scored.</p>"
 

@@ -1,27 +1,24 @@
-"""The toy benchmark: real H.264 files with annotations in the published formats.
+"""The toy benchmark: real H.264 files, and annotations of them in every published format.
 
-Writes under one folder: `videos/*.mp4`; `charades_sta_<split>.txt` with `Charades_v1_<split>.csv`
-(durations); `llava_video_<split>.json` (questions and captions in LLaVA-Video-178K's layout) for
-the splits that train; `objects.json`, which says where each queried object's tokens are.
+Writes under one folder: `videos/*.mp4`; `annotations/<benchmark>/`, named as published; and
+`objects.json`, which says where each object's tokens are. All benchmarks share the clips. One test
+clip is cut short on purpose: its queries are asked, cannot be answered, and count.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import av
-import numpy as np
-
 from groundvts.progress import track
-from groundvts.toy.clips import Clip, draw_clip, generator, questions, render
+from groundvts.toy import annotations
+from groundvts.toy.clips import Clip, draw_clip
+from groundvts.toy.video import cut_short, encode
 
-QUERIES_PER_CLIP = 3
+BROKEN = "broken0000"
 
 
 def make_benchmark(out: Path, clips: dict[str, int], seed: int, side: int, workers: int) -> dict:
@@ -35,90 +32,54 @@ def make_benchmark(out: Path, clips: dict[str, int], seed: int, side: int, worke
         split: [draw_clip(f"{split}{i:04d}", seed, split != "pretrain") for i in range(count)]
         for split, count in clips.items()
     }
+    drawn["test"].append(draw_clip(BROKEN, seed, cluttered=True))
     everything = [clip for split in drawn.values() for clip in split]
     with ProcessPoolExecutor(workers) as pool:
         encoded = pool.map(partial(encode, folder=videos, side=side), everything, chunksize=16)
         list(track(encoded, "clips", len(everything), "clip"))
-    counts = {"clips": len(everything)}
-    objects: dict[str, dict] = {}
-    for split, members in drawn.items():
-        moments = [(clip, shape) for clip in members for shape in queried(clip, seed)]
-        for clip in members:
-            objects[clip.name] = {
-                s.phrase: {"cell": list(s.cell), "window": [s.start, s.end]} for s in clip.shapes
-            }
-        _write(out / f"charades_sta_{split}.txt", _charades_lines(moments))
-        _write(out / f"Charades_v1_{split}.csv", _durations(members))
-        _write(out / f"llava_video_{split}.json", _llava_video(members, seed))
-        counts[split] = {"clips": len(members), "queries": len(moments)}
-    _write(out / "objects.json", json.dumps(objects, indent=0) + "\n")
-    return counts
-
-
-def queried(clip: Clip, seed: int) -> list:
-    """The shapes of a clip that are asked for, at most three, in time order."""
-    rng = generator(seed, "queries", clip.name)
-    count = min(QUERIES_PER_CLIP, len(clip.shapes))
-    chosen = sorted(rng.permutation(len(clip.shapes))[:count])
-    return [clip.shapes[i] for i in chosen]
-
-
-def encode(clip: Clip, folder: Path, side: int) -> None:
-    """Writes a clip as H.264 in MP4, atomically."""
-    path = folder / f"{clip.name}.mp4"
-    partial_path = folder / f".{clip.name}.part.mp4"
-    with av.open(str(partial_path), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=clip.frame_rate)
-        stream.width = stream.height = side
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1
-        stream.options = {"preset": "ultrafast", "crf": "20", "g": "60"}
-        pictures = render(clip, side)
-        ends = [second for second, _ in pictures[1:]] + [clip.duration]
-        number = 0
-        for (_, picture), end in zip(pictures, ends, strict=True):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame = frame.reformat(format="yuv420p")
-            while number < end * clip.frame_rate:
-                frame.pts = number
-                container.mux(stream.encode(frame))
-                number += 1
-        container.mux(stream.encode())
-    os.replace(partial_path, path)
-
-
-def _charades_lines(moments: list) -> str:
-    lines = [f"{c.name} {s.start:.1f} {s.end:.1f}##{s.phrase}\n" for c, s in moments]
-    return "".join(lines)
-
-
-def _durations(clips: list[Clip]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "length"])
-    writer.writerows([clip.name, f"{clip.duration:.2f}"] for clip in clips)
-    return text.getvalue()
-
-
-def _llava_video(clips: list[Clip], seed: int) -> str:
-    """One record a question, in the layout of LLaVA-Video-178K's JSON."""
-    records = [
-        {
-            "id": f"{clip.name}_{number}",
-            "conversations": [
-                {"from": "human", "value": f"<image>\n{question}"},
-                {"from": "gpt", "value": answer},
-            ],
-            "data_source": "toy",
-            "video": f"{clip.name}.mp4",
+    cut_short(videos / f"{BROKEN}.mp4")
+    for name, text in published(drawn, seed, side).items():
+        _write(out / "annotations" / name, text)
+    objects = {
+        clip.name: {
+            s.phrase: {"cell": list(s.cell), "window": [s.start, s.end]} for s in clip.shapes
         }
-        for clip in clips
-        for number, (question, answer) in enumerate(questions(clip, seed))
-    ]
-    return json.dumps(records, indent=1) + "\n"
+        for clip in everything
+    }
+    _write(out / "objects.json", json.dumps(objects, indent=0) + "\n")
+    return {split: {"clips": len(members)} for split, members in drawn.items()}
+
+
+def published(drawn: dict[str, list[Clip]], seed: int, side: int) -> dict[str, str]:
+    """Every annotation file, by its name below `annotations/`.
+
+    QVHighlights is evaluated on `val`, so that its `val` holds the test clips; its `test` has no
+    labels, as published.
+    """
+    files = {}
+    for split, clips in drawn.items():
+        faults = split == "train"
+        files[f"charades_sta/charades_sta_{split}.txt"] = annotations.charades_sta(
+            clips, seed, faults
+        )
+        files[f"charades_sta/Charades_v1_{split}.csv"] = annotations.charades_durations(clips)
+        if split in ("pretrain", "train"):
+            files[f"llava_video/{split}.json"] = annotations.llava_video(clips, seed)
+        if split in ("train", "test"):
+            files[f"activitynet_captions/{split}.json"] = annotations.activitynet_captions(
+                clips, seed, faults
+            )
+    for split, clips in (("train", "train"), ("val", "test"), ("test", "val")):
+        labels = split != "test"
+        files[f"qvhighlights/highlight_{split}_release.jsonl"] = annotations.qvhighlights(
+            drawn[clips], seed, labels
+        )
+    questions, spans = annotations.nextgqa(drawn["test"], seed, side)
+    return files | {"nextgqa/test.csv": questions, "nextgqa/gsub_test.json": spans}
 
 
 def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial_path = path.with_name(path.name + ".part")
     partial_path.write_text(text, encoding="utf-8")
     os.replace(partial_path, path)

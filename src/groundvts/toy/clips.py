@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -23,6 +24,8 @@ COLOURS = {
 SHAPES = ("circle", "square", "triangle", "cross")
 CELLS = ((0, 0), (0, 1), (1, 0), (1, 1))
 FRAME_RATES = (24, 25, 30)
+ODD_RATES = (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(25, 2))
+ODD_SHARE = 0.06  # of the clips for each oddity of a file
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,20 @@ class Shape:
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip: its name, length (s), frame rate, background seed and shapes."""
+    """One clip: its name, length (s), background seed and shapes, and how its file is made.
+
+    Its frame rate; the turn (degrees) that the file asks of a player; whether it has sound; whether
+    its frame rate varies.
+    """
 
     name: str
     duration: int
-    frame_rate: int
     noise_seed: int
     shapes: tuple[Shape, ...]
+    frame_rate: Fraction
+    rotation: int = 0
+    sound: bool = False
+    variable: bool = False
 
 
 def generator(seed: int, *names: object) -> np.random.Generator:
@@ -85,8 +95,21 @@ def draw_clip(name: str, seed: int, cluttered: bool) -> Clip:
             )
         )
     shapes.sort(key=lambda shape: (shape.start, shape.end, shape.cell))
-    rate = int(rng.choice(FRAME_RATES))
-    return Clip(name, duration, rate, int(rng.integers(2**31)), tuple(shapes))
+    rate = Fraction(int(rng.choice(FRAME_RATES)))
+    noise_seed = int(rng.integers(2**31))
+    return Clip(name, duration, noise_seed, tuple(shapes), **_file(name, seed, rate))
+
+
+def _file(name: str, seed: int, rate: Fraction) -> dict:
+    """How a clip's file is made: now and then at an odd rate, turned, with sound, or variable."""
+    rng = generator(seed, "file", name)
+    odd, turned, sound, variable = rng.random(4) < ODD_SHARE
+    return {
+        "frame_rate": ODD_RATES[rng.integers(len(ODD_RATES))] if odd else rate,
+        "rotation": int(rng.choice((90, 180, 270))) if turned else 0,
+        "sound": bool(sound),
+        "variable": bool(variable),
+    }
 
 
 def questions(clip: Clip, seed: int) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ class StageSettings:
     batch_size: samples of one process and step; `accumulation` steps make an optimiser step.
     """
 
-    data: str
+    data: list[str]
     learning_rate: dict
     steps: int | None = None
     epochs: float = 1

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from transformers import set_seed
 
-from groundvts.data.conversations import Conversation, Prompts
+from groundvts.data.conversations import Conversation
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
 from groundvts.inference.predict import select_tokens
 from groundvts.models.load import load_model
+from groundvts.prompts import Prompts
 from groundvts.training.stages import StageSettings, stage_model, trainable_parameters
 from groundvts.training.trainer import Samples, checkpoint_folder, train
 
@@ -35,8 +36,8 @@ class StageRun:
 
 def train_stage(
     job: StageRun,
-    conversations: list[Conversation],
-    source,
+    encoder: Encoder,
+    data: list[tuple[list[Conversation], object]],
     probe: list[Moment],
     probe_source,
     prompts: Prompts,
@@ -44,19 +45,20 @@ def train_stage(
 ) -> dict:
     """Trains one stage and writes its adapter with `selection.jsonl` to `job.out`.
 
-    `source` and `probe_source` give each video's input (a feature cache or frames); `probe` are
-    moments on which the trained sampler's choice is recorded. Returns the payload of the record.
+    `data` holds conversations beside the source of their videos (a feature cache or frames);
+    `probe` are moments on which the trained sampler's choice is recorded. Returns the payload of
+    the record.
     """
-    encoder = Encoder(job.base)
     with checkpoint_folder(job.checkpoints, fingerprint):
         set_seed(job.seed)
         base = load_model(job.base, job.vts, seed=job.seed)
-        source.check(base)
+        for _, source in data:
+            source.check(base)
         model = stage_model(base, job.settings, job.previous)
         trainable = trainable_parameters(model).to_dict()
         for group, count in trainable["groups"].items():
             print(f"{job.run} {job.stage}: trains {group}: {count:,} parameters", flush=True)
-        samples = Samples(conversations, encoder, source)
+        samples = Samples(data, encoder)
         label = f"{job.run} {job.stage}"
         measured = train(model, samples, job.settings, job.checkpoints, label, job.seed)
         model.eval()
@@ -68,6 +70,7 @@ def train_stage(
         "run": job.run,
         "stage": job.stage,
         **measured,
+        "samples": samples.counts(),
         "trainable": trainable,
     }
 

@@ -24,28 +24,44 @@ from groundvts.training.stages import StageSettings, group_of
 
 
 class Samples(Dataset):
-    """Conversations as model inputs; a sample whose video cannot be read is refused by name."""
+    """Conversations as model inputs, each beside the source of its video.
 
-    def __init__(self, conversations: list[Conversation], encoder: Encoder, source) -> None:
-        missing = [c for c in conversations if c.video not in source.videos]
-        if missing:
-            reason = source.failed.get(missing[0].video, "not among the videos")
-            raise BadInput(
-                f"{missing[0].id}: video {missing[0].video}: {reason}: "
-                f"{len(missing)} training samples have no frames: drop or repair them"
-            )
-        for c in conversations:  # a bad prompt is refused now, by name, not at a random step
+    A conversation whose video cannot be read is left out and listed with the reason; BadInput where
+    none is left.
+    """
+
+    def __init__(self, data: list[tuple[list[Conversation], object]], encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.asked = [(c, source) for conversations, source in data for c in conversations]
+        self.readable = [(c, source) for c, source in self.asked if c.video in source.videos]
+        if not self.readable:
+            c, source = self.asked[0]
+            raise BadInput(f"{c.id}: video {c.video}: {_reason(c, source)}: no video can be read")
+        for c, _ in self.readable:  # a bad prompt is refused now, by name, not at a random step
             encoder.prompt(c.system, c.user, c.query)
-        self.conversations, self.encoder, self.source = conversations, encoder, source
-        self.durations = [source.duration(c.video) for c in conversations]
+        self.durations = [source.duration(c.video) for c, source in self.readable]
+
+    def counts(self) -> dict:
+        """How many samples were given and used, and which were left out for what reason."""
+        left_out = [
+            {"id": c.id, "dataset": c.dataset, "video": c.video, "reason": _reason(c, source)}
+            for c, source in self.asked
+            if c.video not in source.videos
+        ]
+        used = len(self.readable)
+        return {"given": len(self.asked), "used": used, "left_out": left_out}
 
     def __len__(self) -> int:
-        return len(self.conversations)
+        return len(self.readable)
 
     def __getitem__(self, index: int) -> dict:
-        c = self.conversations[index]
+        c, source = self.readable[index]
         prompt = self.encoder.prompt(c.system, c.user, c.query, c.answer)
-        return self.encoder.sample(prompt, self.source.video(c.video))
+        return self.encoder.sample(prompt, source.video(c.video))
+
+
+def _reason(conversation: Conversation, source) -> str:
+    return source.failed.get(conversation.video, "not among the videos")
 
 
 class DurationGrouped(Sampler):

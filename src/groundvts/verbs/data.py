@@ -1,13 +1,11 @@
-"""Verbs that make what models read: annotations, conversations, frames, features, the toy."""
+"""Verbs that make what models read: annotations, conversations, frames, features."""
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from pathlib import Path
 
-from groundvts import records
-from groundvts.errors import BadInput
+from groundvts.errors import BadInput, VideoReadError
 from groundvts.verbs.settings import read_settings
 
 
@@ -16,80 +14,94 @@ def convert(options: Namespace) -> None:
     from groundvts.data.convert import convert as run
 
     found = run(
-        options.dataset, options.split, options.annotations, options.durations, Path(options.out)
+        options.dataset,
+        options.split,
+        options.annotations,
+        options.out,
+        durations=options.durations,
+        spans=options.spans,
+        videos=options.videos,
+        against=options.against,
+        policy=read_settings(options.policy, "--policy") if options.policy else {},
+        name=options.name,
     )
-    kinds = ", ".join(f"{n} {kind}" for kind, n in found["counts"].get("findings", {}).items())
-    print(f"{options.out}: {found['counts']['records']} records; findings: {kinds or 'none'}")
+    counts = found["counts"]
+    kinds = ", ".join(f"{n} {kind}" for kind, n in counts["findings"].items())
+    print(f"{options.out}: {counts['records']} records; findings: {kinds or 'none'}")
 
 
-def toy_benchmark(options: Namespace) -> None:
-    """Makes the toy benchmark: settings `seed`, `side` and `clips`."""
-    from groundvts.data.frames import available_cores
-    from groundvts.toy.benchmark import make_benchmark
+def overlap(options: Namespace) -> None:
+    """Lists the videos that several splits of one benchmark share."""
+    from groundvts.data.moment import read_moments
+    from groundvts.data.validate import shared_videos
+    from groundvts.records import write_json
 
-    settings, out = read_settings(options.settings), Path(options.out)
-    with records.recording("toy-benchmark", settings, {}, seed=settings["seed"]) as record:
-        record["counts"] = make_benchmark(
-            out, workers=options.workers or available_cores(), **settings
-        )
-    records.write_json(out / "record.json", record)
-
-
-def toy_base(options: Namespace) -> None:
-    """Makes the toy base: settings of `toy.base` and a seed."""
-    from groundvts.data.conversations import read_conversations
-    from groundvts.data.frames import FrameCache
-    from groundvts.toy.base import make_base
-    from groundvts.toy.pretrain import BaseSettings
-
-    settings, out = read_settings(options.settings), Path(options.out)
-    names = ("questions", "grounding", "frames", "objects")
-    inputs = {name: getattr(options, name) for name in names}
-    with records.recording("toy-base", settings, inputs, seed=settings["seed"]) as record:
-        record |= make_base(
-            out,
-            BaseSettings(**settings),
-            read_conversations(Path(options.questions)),
-            read_conversations(Path(options.grounding)),
-            FrameCache(options.frames),
-            json.loads(Path(options.objects).read_text(encoding="utf-8")),
-        )
-    records.write_json(out / "record.json", record)
+    shared = shared_videos([read_moments(file) for file in options.moments])
+    write_json(options.out, shared)
+    for benchmark, pairs in shared.items():
+        for pair, videos in pairs.items():
+            print(f"{benchmark}: {pair}: {len(videos)} videos in both")
 
 
 def conversations(options: Namespace) -> None:
-    """Writes training conversations; settings `protocol`, `prompts_file`, `time_format`."""
+    """Writes training conversations; settings of `prompts` and `seed`."""
     from groundvts.data import conversations as library
     from groundvts.data.moment import read_moments
+    from groundvts.prompts import Prompts
 
     settings = read_settings(options.settings)
-    if (options.moments is None) == (options.llava_video is None):
-        raise BadInput("conversations: give either --moments or --llava-video")
-    prompts = library.Prompts.load(settings["protocol"], settings["prompts_file"])
-    if options.llava_video:
-        written = library.question_conversations(Path(options.llava_video), prompts)
-    else:
-        moments = read_moments(options.moments)
-        written = library.grounding_conversations(moments, prompts, settings["time_format"])
+    prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
+    moments = [moment for file in options.moments for moment in read_moments(file)]
+    written = library.conversations(
+        moments, prompts, options.kinds, settings["time_format"], settings["seed"]
+    )
     library.write_conversations(Path(options.out), written)
     print(f"{options.out}: {len(written)} conversations")
 
 
+def export(options: Namespace) -> None:
+    """Writes conversations as the ShareGPT JSON that LLaMA-Factory reads."""
+    from groundvts.data.conversations import read_conversations
+    from groundvts.data.sharegpt import export as run
+
+    parts, folders = {}, {}
+    for part in options.parts:
+        name, file, folder = split_pairs(part, 3, "--parts", "NAME=CONVERSATIONS=VIDEOS")
+        parts[name], folders[name] = read_conversations(Path(file)), folder
+    run(parts, folders, Path(options.out))
+    print(f"{options.out}: {sum(map(len, parts.values()))} conversations")
+
+
 def frames(options: Namespace) -> None:
-    """Decodes the videos that the files of --names ask for; settings of `frames`."""
+    """Decodes the videos of moments once; settings of `frames`."""
     from groundvts.data.files import read_jsonl
+    from groundvts.data.folder import VideoFolder
     from groundvts.data.frames import build_frame_cache
-    from groundvts.data.moment import is_safe_name
+    from groundvts.data.store import Store
     from groundvts.data.video import FrameSampling
 
-    settings, folder = read_settings(options.settings), Path(options.videos)
-    names = {str(row["video"]) for file in options.names for _, row in read_jsonl(file)}
-    files = {path.stem: path for path in sorted(folder.iterdir())}
-    videos = {n: files.get(n, folder / f"{n}.mp4") for n in sorted(names) if is_safe_name(n)}
-    timeout = settings.pop("timeout")
-    build_frame_cache(
-        videos, options.out, FrameSampling(**settings), options.workers, timeout_s=timeout
+    settings, folder = read_settings(options.settings), VideoFolder(options.videos)
+    names = {str(row.get("video")) for file in options.moments for _, row in read_jsonl(file)}
+    videos, missing = {}, {}
+    for name in sorted(names):
+        try:
+            videos[name] = folder.find(name)
+        except VideoReadError as error:
+            missing[name] = str(error)
+    index = build_frame_cache(
+        videos,
+        options.out,
+        FrameSampling.among(settings),
+        Store(Path(settings["cache"]) / "frames"),
+        workers=options.workers,
+        timeout_s=settings["timeout"],
+        limit_gb=settings["limit_gb"],
+        missing=missing,
     )
+    print(f"{options.out}: {len(index['videos'])} videos read, {len(index['failed'])} failed")
+    notes = {video: entry["note"] for video, entry in index["videos"].items() if entry["note"]}
+    for video, reason in {**notes, **index["failed"]}.items():
+        print(f"{options.out}: {video}: {reason}")
 
 
 def features(options: Namespace) -> None:
@@ -97,7 +109,17 @@ def features(options: Namespace) -> None:
     from groundvts.data.features import build_feature_cache
     from groundvts.data.frames import FrameCache
     from groundvts.data.inputs import Encoder
+    from groundvts.data.store import Store
     from groundvts.models.load import load_model
 
-    cache = FrameCache(options.frames)
-    build_feature_cache(load_model(options.model), Encoder(options.model), cache, Path(options.out))
+    frames, store = FrameCache(options.frames), Store(Path(options.cache) / "features")
+    encoder = Encoder(options.model)
+    build_feature_cache(load_model(options.model), encoder, frames, Path(options.out), store)
+
+
+def split_pairs(text: str, count: int, option: str, form: str) -> list[str]:
+    """The `count` parts of A=B=...; BadInput where there are not so many."""
+    parts = text.split("=")
+    if len(parts) != count or not all(parts):
+        raise BadInput(f"{option}: {text!r} is not {form}")
+    return parts

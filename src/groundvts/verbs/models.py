@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from groundvts import records
+from groundvts.verbs.data import split_pairs
 from groundvts.verbs.settings import read_settings
 
 
@@ -14,26 +15,31 @@ def _folder(name: str, model: str) -> dict[str, str]:
     return {name: model} if Path(model).exists() else {}
 
 
-def _index(features: str) -> str:
-    """What identifies a feature cache: its index names the tower, the sampling and the videos."""
-    return str(Path(features) / "index.json")
+def _index(source: str) -> str:
+    """What identifies a cache: its index names the sampling, the videos and their content."""
+    return str(Path(source) / "index.json")
 
 
 def train(options: Namespace) -> None:
     """Trains one stage; settings `seed`, `vts`, `stage`, `prompts_file`."""
-    from groundvts.data.conversations import Prompts, read_conversations
-    from groundvts.data.features import FeatureCache
+    from groundvts.data.conversations import read_conversations
+    from groundvts.data.features import open_source
+    from groundvts.data.inputs import Encoder
     from groundvts.data.moment import read_moments
+    from groundvts.prompts import Prompts
     from groundvts.training.stages import StageSettings
     from groundvts.training.train import StageRun, train_stage
 
     settings = read_settings(options.settings)
     out = Path(options.out)
-    inputs = {**_folder("base", options.base), "conversations": options.conversations}
+    data = [split_pairs(text, 2, "--data", "CONVERSATIONS=FRAMES") for text in options.data]
+    probe, probe_source = split_pairs(options.probe, 2, "--probe", "MOMENTS=FRAMES")
+    inputs = {**_folder("base", options.base), "probe": probe}
     inputs |= {"previous": options.previous} if options.previous else {}
-    inputs |= {"features": _index(options.features), "probe": options.probe}
+    for number, (file, source) in enumerate(data):
+        inputs |= {f"data {number}": file, f"source {number}": _index(source)}
     with records.recording("train", settings, inputs, seed=settings["seed"]) as record:
-        prompts = Prompts.load(settings["protocol"], settings["prompts_file"])
+        prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
         record["prompts"] = prompts.templates
         job = StageRun(
             run=options.run,
@@ -46,13 +52,13 @@ def train(options: Namespace) -> None:
             checkpoints=Path(options.checkpoints),
             out=out,
         )
-        record["base"] = options.base
+        record["base"], encoder = options.base, Encoder(options.base)
         record |= train_stage(
             job,
-            read_conversations(Path(options.conversations)),
-            FeatureCache(options.features),
-            read_moments(options.probe),
-            FeatureCache(options.probe_features),
+            encoder,
+            [(read_conversations(Path(f)), open_source(s, encoder)) for f, s in data],
+            read_moments(probe),
+            open_source(probe_source, encoder),
             prompts,
             records.fingerprint([settings, options.base, record["source"]], record["inputs"]),
         )
@@ -61,19 +67,20 @@ def train(options: Namespace) -> None:
 
 def merge(options: Namespace) -> None:
     """Merges an adapter; settings `vts`, `seed`, `frames`, `prompts_file`."""
-    from groundvts.data.conversations import Prompts
-    from groundvts.data.features import FeatureCache
+    from groundvts.data.features import open_source
     from groundvts.data.inputs import Encoder
     from groundvts.data.moment import read_moments
     from groundvts.inference.predict import prompt_batch
+    from groundvts.prompts import Prompts
     from groundvts.training.merge import merge as run
 
     settings, out = read_settings(options.settings), Path(options.out)
     inputs = {**_folder("base", options.base), "adapter": options.adapter}
-    inputs["features"] = _index(options.features)
+    inputs["source"] = _index(options.source)
     with records.recording("merge", settings, inputs, seed=settings["seed"]) as record:
-        prompts = Prompts.load(settings["protocol"], settings["prompts_file"])
-        source, encoder = FeatureCache(options.features), Encoder(options.base)
+        prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
+        encoder = Encoder(options.base)
+        source = open_source(options.source, encoder)
         moments = [m for m in read_moments(options.moments) if m.video in source.videos][:8]
         batch = prompt_batch(encoder, source, moments, prompts)
         manifest = {"run": options.run, "protocol": settings["protocol"],
@@ -87,25 +94,26 @@ def merge(options: Namespace) -> None:
 
 def infer(options: Namespace) -> None:
     """Answers every query; settings `batch_size`, `max_new_tokens`, `prompts_file`."""
-    from groundvts.data.conversations import Prompts
-    from groundvts.data.features import FeatureCache
+    from groundvts.data.features import open_source
     from groundvts.data.files import write_jsonl
     from groundvts.data.inputs import Encoder
     from groundvts.data.moment import read_moments
     from groundvts.inference.predict import predict
     from groundvts.models.load import load_model
+    from groundvts.prompts import Prompts
 
     settings, out = read_settings(options.settings), Path(options.out)
     inputs = {**_folder("model", options.model), "moments": options.moments}
-    inputs["features"] = _index(options.features)
+    inputs["source"] = _index(options.source)
     with records.recording("infer", settings, inputs, seed=settings["seed"]) as record:
-        model, source = load_model(options.model), FeatureCache(options.features)
+        model, encoder = load_model(options.model), Encoder(options.model)
+        source = open_source(options.source, encoder)
         source.check(model)
-        prompts = Prompts.load(settings["protocol"], settings["prompts_file"])
+        prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
         record["prompts"] = prompts.templates
         predictions = predict(
             model,
-            Encoder(options.model),
+            encoder,
             source,
             read_moments(options.moments),
             prompts,

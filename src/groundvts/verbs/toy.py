@@ -1,0 +1,49 @@
+"""Verbs that make the toy scale: its benchmark and its base."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from groundvts import records
+from groundvts.verbs.settings import read_settings
+
+
+def benchmark(options: Namespace) -> None:
+    """Makes the toy benchmark: settings `seed`, `side` and `clips`."""
+    from groundvts.data.frames import available_cores
+    from groundvts.toy.benchmark import make_benchmark
+
+    settings, out = read_settings(options.settings), Path(options.out)
+    with records.recording("toy-benchmark", settings, {}, seed=settings["seed"]) as record:
+        record["counts"] = make_benchmark(
+            out, workers=options.workers or available_cores(), **settings
+        )
+    records.write_json(out / "record.json", record)
+
+
+def base(options: Namespace) -> None:
+    """Makes the toy base: settings of `toy.base`, of `prompts`, and a seed."""
+    from groundvts.data.conversations import read_conversations
+    from groundvts.data.frames import FrameCache
+    from groundvts.prompts import Prompts
+    from groundvts.toy.base import make_base
+    from groundvts.toy.pretrain import BaseSettings
+
+    settings, out = read_settings(options.settings), Path(options.out)
+    names = ("questions", "grounding", "objects")
+    inputs = {name: getattr(options, name) for name in names}
+    inputs["frames"] = str(Path(options.frames) / "index.json")
+    with records.recording("toy-base", settings, inputs, seed=settings["seed"]) as record:
+        record |= make_base(
+            out,
+            BaseSettings(seed=settings["seed"], **settings["base"]),
+            read_conversations(Path(options.questions)),
+            read_conversations(Path(options.grounding)),
+            FrameCache(options.frames),
+            json.loads(Path(options.objects).read_text(encoding="utf-8")),
+            Prompts.load(settings["prompts_set"], settings["prompts_file"]),
+            settings["time_format"],
+        )
+    records.write_json(out / "record.json", record)
