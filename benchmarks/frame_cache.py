@@ -73,10 +73,9 @@ def spread(values: list[float]) -> dict:
 
 def run(options: argparse.Namespace) -> None:
     try:
-        settings = json.loads(options.settings)
-        sampling = FrameSampling(**settings)
-    except (ValueError, TypeError) as error:
-        raise BadInput(f"--settings: {error}; give JSON of a FrameSampling") from None
+        sampling = FrameSampling.among(json.loads(options.settings))
+    except (ValueError, AttributeError, TypeError) as error:
+        raise BadInput(f"--settings: {error}; give JSON of `frames` settings") from None
     folder = Path(options.videos)
     files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
     if options.repeats < 1:
@@ -98,7 +97,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--videos", required=True, help="folder of video files, at any depth")
     parser.add_argument("--out", required=True, help="JSON record to write")
-    parser.add_argument("--settings", default="{}", help="JSON of a FrameSampling")
+    parser.add_argument("--settings", default="{}", help="JSON of `frames` settings")
     parser.add_argument("--repeats", type=int, default=5, help="epochs of each (default: 5)")
     try:
         run(parser.parse_args())

@@ -125,6 +125,7 @@ def _write_stages(folder: Path, run: dict, rng: np.random.Generator) -> None:
     for stage, steps in zip(STAGES, (150, 150, 700), strict=True):
         with recording("train", {"stage": stage}, {}, seed=run["seed"]) as record:
             record |= {"run": run["run"], "stage": stage, "steps": steps, "resumed_from": 0}
+            record["samples"] = {"given": 10, "used": 9, "left_out": [{"id": "a"}]}
             groups = {"vts": 20608, "projector": 0, "lora": 0}
             if stage != "warmup":
                 groups |= {"projector": 82304, "lora": 12288}

@@ -33,6 +33,7 @@ rule convert:
         validation=f"{R}/data/{{benchmark}}/{{split}}/validation.json",
     log:
         f"{R}/logs/convert/{{benchmark}}_{{split}}.log",
+    priority: 30
     conda:
         ENV
     params:
@@ -119,8 +120,9 @@ rule frames:
         f"{R}/logs/frames/{{benchmark}}_{{split}}.log",
     conda:
         ENV
-    # the base waits for its own frames alone: the others leave it a core
-    threads: lambda w: workflow.cores if w.split == "pretrain" else max(1, workflow.cores - 1)
+    threads: max(1, workflow.cores - 1)
+    resources:
+        decoding=1,  # one at a time: benchmarks may share videos, which are decoded once
     params:
         videos=lambda w: BENCHMARKS[w.benchmark]["videos"],
         settings=json.dumps(config["frames"], sort_keys=True),
@@ -129,3 +131,16 @@ rule frames:
     shell:
         "groundvts frames --moments {input.moments} --videos {params.videos:q} --workers {threads} "
         "--settings {params.settings:q} --out {output} 2>&1 | tee {log}"
+
+
+# The base waits for these alone, and everything waits for the base.
+use rule frames as pretraining_frames with:
+    output:
+        directory(f"{R}/frames/{{benchmark}}/{{split}}"),
+    wildcard_constraints:
+        split="pretrain",
+    priority: 20
+    threads: workflow.cores
+
+
+ruleorder: pretraining_frames > frames

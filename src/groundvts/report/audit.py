@@ -78,7 +78,7 @@ def finding_table(results: str | Path) -> pd.DataFrame:
             rows.append(
                 {"benchmark": benchmark, "split": split, "finding": kind, "number": count}
                 | {"largest (s)": content["counts"]["largest"].get(kind)}
-                | {"what was done": ", ".join(f"{name} {n}" for name, n in done.most_common())}
+                | {"what was done": ", ".join(f"{n:,} {name}" for name, n in done.most_common())}
             )
     return pd.DataFrame(rows)
 

@@ -229,6 +229,8 @@ def _links(results: Path, runs: list[Run]) -> Iterator[str]:
         paths = {kind: f"tables/{stem}.{kind}" for kind in ("csv", "md", "tex")}
         yield _line(results, f"Table {stem.replace('_', ' ')}", paths)
     yield _line(results, "Run list", {"json": "runs.json"})
+    benchmarks = {path.stem: f"benchmarks/{path.name}" for path in results.glob("benchmarks/*")}
+    yield _line(results, "Benchmarks", benchmarks) if benchmarks else ""
     lines = []
     for run in runs:
         paths = {stage: f"stages/{run.name}/{stage}/record.json" for stage in run.stages}

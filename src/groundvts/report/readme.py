@@ -17,7 +17,7 @@ LEFT_OUT = {"Asked / scored / failed", "Seeds"}
 
 
 def save_reference(results: str | Path, reference: str | Path) -> None:
-    """Copy the run list and the score and token records of `results` to `reference`, made small.
+    """Copy the run list, the scores, tokens and benchmarks of `results` to `reference`, made small.
 
     Of the per-query values id, video and IoU (six decimals) stay: enough for every interval.
     """
@@ -30,6 +30,8 @@ def save_reference(results: str | Path, reference: str | Path) -> None:
             iou = [round(value, 6) for value in queries["IoU"]]
             record["queries"] = {"id": queries["id"], "video": queries["video"], "IoU": iou}
         write_json(reference / path.relative_to(results), record)
+    for path in sorted(results.glob("benchmarks/*.json")):
+        write_json(reference / path.relative_to(results), read_record(path))
     shutil.copyfile(results / "figures" / PICTURE, reference / PICTURE)
 
 

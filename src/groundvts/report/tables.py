@@ -155,7 +155,7 @@ def best_of(variants: dict[str, list[Run]], name: str) -> str:
 
 
 def training_table(results: str | Path) -> pd.DataFrame:
-    """One row per run and stage: steps, trainable parameters, loss at both ends, time."""
+    """One row per run and stage: samples, steps, parameters trained, loss at both ends, time."""
     rows = []
     for run in load_runs(results):
         for stage, record in run.stages.items():
@@ -163,6 +163,8 @@ def training_table(results: str | Path) -> pd.DataFrame:
             tail = max(1, len(loss) // 10)
             rows.append(
                 {"run": run.name, "variant": run.variant, "stage": stage}
+                | {"samples": record["samples"]["used"]}
+                | {"left out": len(record["samples"]["left_out"])}
                 | {"steps": record["steps"], "resumed from": record["resumed_from"]}
                 | {"trainable": record["trainable"]["total"], **record["trainable"]["groups"]}
                 | {"first loss": loss[0] if loss else None}
