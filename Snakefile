@@ -10,7 +10,10 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from groundvts.config import checked, runs
+from groundvts.data.validate import check_policy
 from groundvts.errors import BadInput
+from groundvts.prompts import Prompts
+from groundvts.records import code_hash
 
 min_version("9.0")
 

@@ -73,7 +73,7 @@ def spread(values: list[float]) -> dict:
 
 def run(options: argparse.Namespace) -> None:
     try:
-        sampling = FrameSampling.among(json.loads(options.settings))
+        sampling = FrameSampling.read(json.loads(options.settings))
     except (ValueError, AttributeError, TypeError) as error:
         raise BadInput(f"--settings: {error}; give JSON of `frames` settings") from None
     folder = Path(options.videos)

@@ -64,6 +64,8 @@ def write_results(folder: Path, skip: tuple[str, ...] = (), videos: int = 12) ->
     keys = ("run", "variant", "seed", "sampler", "ratio", "weights", "label")
     write_json(folder / "runs.json", [dict(zip(keys, row, strict=True)) for row in RUNS])
     moments = _write_moments(folder, videos)
+    listed = {"splits": [f"{DATASET}/test"], "training": [DATASET]}
+    write_json(folder / "benchmarks.json", listed | {"evaluate": [DATASET, "qvhighlights"]})
     _write_frames(folder, moments)
     with recording("toy-base", {}, {}) as record:
         record["supervision"] = [

@@ -36,11 +36,13 @@ def results(tmp_path_factory):
         content = {"videos": dict.fromkeys(videos, entry), "failed": failed}
         write_json(folder / "frames" / "charades_sta" / split / "index.json", content)
     write_json(folder / "data" / "overlap.json", {"charades_sta": {"train and test": ["b"]}})
-    conversations = folder / "data" / "conversations"
-    conversations.mkdir()
+    conversations = folder / "data" / "conversations" / "charades_sta"
+    conversations.mkdir(parents=True)
     kinds = ["grounding"] * 3 + ["highlights"]
     lines = [json.dumps({"dataset": "charades_sta", "kind": kind}) + "\n" for kind in kinds]
-    (conversations / "charades_sta_train.jsonl").write_text("".join(lines))
+    (conversations / "train.jsonl").write_text("".join(lines))
+    listed = {"splits": ["charades_sta/train", "charades_sta/test"], "training": ["charades_sta"]}
+    write_json(folder / "benchmarks.json", listed)
     return folder
 
 
@@ -92,5 +94,5 @@ def test_the_words_are_drawn_from_the_counts(results):
 
 
 def test_nothing_converted_is_bad_input(tmp_path):
-    with pytest.raises(BadInput, match="nothing is converted yet"):
+    with pytest.raises(BadInput, match=r"benchmarks\.json: no such record"):
         audit.split_table(tmp_path)

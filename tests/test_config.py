@@ -20,7 +20,8 @@ def minimal(**changes) -> dict:
     splits = {"charades_sta": ["train", "val", "test"], "activitynet_captions": ["train"],
               "qvhighlights": ["train"], "llava_video": ["train"]}  # fmt: skip
     benchmarks = {
-        name: {"annotations": "a", "videos": "v", "splits": known} for name, known in splits.items()
+        name: {"annotations": "a_{split}", "videos": "v", "splits": known}
+        for name, known in splits.items()
     }
     return {"variants": {"vts": {"label": "VTS"}}, "benchmarks": benchmarks, **changes}
 
@@ -77,10 +78,19 @@ def test_the_committed_config_is_complete():
         ({"stages": {"joint": {"learning_rate": {"llm": 1.0}}}}, "llm"),
         ({"nonsense": 1}, "nonsense"),
         ({"scale": "paper"}, "base"),
-        ({"evaluate": ["tacos"]}, "evaluate: no benchmark 'tacos'"),
-        ({"evaluate": ["llava_video"]}, "evaluate: llava_video has no split 'test'"),
+        ({"evaluate": ["tacos"]}, "evaluate: the report is about charades_sta"),
+        (
+            {"evaluate": ["charades_sta", "llava_video"]},
+            "evaluate: llava_video has no split 'test'",
+        ),
         ({"probe": "charades_sta/dev"}, "probe: charades_sta has no split 'dev'"),
         ({"policy": {"train": {"inverted": "forget"}}}, "policy.train.inverted"),
+        ({"policy": {"trian": {"inverted": "drop"}}}, "no benchmark has a split 'trian'"),
+        ({"benchmarks": {"mine": {"annotations": "a", "videos": "v"}}}, "mine.format: needed"),
+        (
+            {"benchmarks": {"tacos": {"annotations": "a", "videos": "v", "splits": ["a", "b"]}}},
+            "one file for 2 splits",
+        ),
     ],
 )
 def test_a_wrong_key_is_named(change, named):

@@ -69,7 +69,7 @@ def test_a_video_that_stands_twice_keeps_both_entries(converted):
     moments, listed, _ = converted("activitynet_captions", "t.json", text)
     assert [moment.id for moment in moments] == ["v-0", "v-1", "v-2", "v-3"]
     assert [moment.query for moment in moments] == [" A man. ", "b", "c", "d"]
-    assert listed == [("duplicate_key", "v", "all entries kept")]
+    assert listed == [("duplicate_key", "v", "every entry is read")]
 
 
 HIGHLIGHT = {
@@ -199,13 +199,17 @@ def test_tacos_in_frames_needs_a_rate(converted, fps):
 
 
 def test_own_moments(converted):
-    rows = ({"video": "a.mp4", "query": "q"}, {"id": "m", "video": "b", "query": "q", "note": 1})
+    second = {"id": "m", "video": "b", "query": "q", "note": 1, "windows": [[1, 2]], "duration": 9}
+    rows = ({"video": "a.mp4", "query": "q"}, second)
     moments, listed, _ = converted("moments", "mine.jsonl", lines(*rows), name="mine")
     assert [(m.id, m.video, m.dataset, m.split) for m in moments] == [
         ("a.mp4-1", "a", "mine", "val"),
         ("m", "b", "mine", "val"),
     ]
-    assert listed == [("unknown_key", 2, "kept as annotated")]
+    assert listed == [
+        ("no_windows", 1, "kept as annotated"),
+        ("unknown_key", 2, "kept as annotated"),
+    ]
 
 
 def test_the_kits_own_moments_convert_to_themselves(converted, tmp_path):

@@ -162,12 +162,36 @@ def test_an_edited_library_trains_nothing(work):
     assert not {"train_stage", "toy_base", "merge", "infer"} & set(planned(work))
 
 
+@pytest.mark.parametrize("file", ["data/entry.py", "answers.py", "prompts.yaml"])
+def test_a_comment_in_what_makes_data_makes_nothing_again(work, file):
+    before = planned(work)
+    with open(work / "src" / "groundvts" / file, "a") as opened:
+        opened.write("# a comment\n")
+    assert planned(work) == before
+
+
+def test_a_changed_reader_converts_its_benchmark_again(work):
+    reader = work / "src" / "groundvts" / "data" / "nextgqa.py"
+    before = reader.read_text()
+    reader.write_text(before + "\nCHANGED = True\n")
+    try:
+        assert planned(work)["convert"] == 1
+    finally:
+        reader.write_text(before)
+
+
+def test_where_the_cache_lies_reruns_nothing(work):
+    before = planned(work)
+    assert changed(work, lambda c: c.update(cache={"limit_gb": 50, "timeout": 90})) == before
+
+
 @pytest.mark.parametrize(
     ("key", "change"),
     [
         ("stages.joint.steps", lambda c: c["stages"]["joint"].update(steps="many")),
         ("variants.vts-0.25.ratio", lambda c: c["variants"]["vts-0.25"].update(ratio=1.5)),
         ("stages.joint.data", lambda c: c["stages"]["joint"].update(data=["nothing"])),
+        ("policy: 'lost'", lambda c: c.update(policy={"train": {"lost": "drop"}})),
         ("probe", lambda c: c.update(probe="charades_sta/nowhere")),
         ("'sampelr' was unexpected", lambda c: c["variants"]["vts-0.25"].update(sampelr="vts")),
     ],

@@ -17,8 +17,8 @@ DEEP = b"[" * 100_000
 @pytest.mark.parametrize(
     ("spans", "kinds"),
     [
-        (b'{"12": 3}', {"unreadable_entry", "no_windows"}),
-        (b'{"12": {"location": []}}', {"unreadable_entry", "no_windows"}),
+        (b'{"12": 3}', "spans: no video's segments can be read"),
+        (b'{"12": {"location": []}, "13": {"location": {}}}', {"unreadable_entry", "no_windows"}),
         (b'{"12": {"location": {"1": null}, "duration": 9}}', {"no_windows"}),
         (b'{"12": {"location": {"1": []}, "duration": 9}}', set()),
         (b'{"12": {"location": {"1": [[1, 2]], "1": [[3, 4]]}, "duration": 9}}', {"duplicate_key"}),
@@ -42,10 +42,11 @@ def test_broken_spans(tmp_path, spans, kinds):
 @pytest.mark.parametrize(
     ("durations", "kinds"),
     [
-        (b'{"v": NaN, "w": null, "x": "9", "y": true}', {"unreadable_duration"}),
+        (b'{"v": NaN, "w": null, "x": "9", "y": true, "z": 1}', {"unreadable_duration"}),
+        (b'{"v": NaN, "w": null}', "durations: no duration can be read"),
         (b'{"v": 3, "v": 4}', {"unreadable_duration", "duplicate_key"}),
-        (b"id,length\nv,nan\nw\n\n", {"unreadable_duration"}),
-        (b"id,length\nv,3\xff\n", {"unreadable_duration"}),
+        (b"id,length\nv,nan\nw\n\nz,1\n", {"unreadable_duration"}),
+        (b"id,length\nv,3\xff\nz,1\n", {"unreadable_duration"}),
         (b"[]", "durations: holds no object by video"),
         (b"{", "durations, line 1: not valid JSON"),
         (b'id,length\n"v', "durations, line 2: not CSV"),
@@ -68,7 +69,7 @@ def test_an_output_that_cannot_be_written_is_bad_input(tmp_path):
     with pytest.raises(BadInput, match="file: cannot be written"):
         convert("moments", "val", tmp_path / name, tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
-    with pytest.raises(BadInput, match="Is a directory"):
+    with pytest.raises(BadInput, match="not a regular file"):
         convert("moments", "val", tmp_path, tmp_path / "out")
 
 

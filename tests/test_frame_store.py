@@ -60,7 +60,7 @@ def test_too_large_a_cache_is_refused_before_it_is_made(
         build(videos, tmp_path / "cache", store, limit_gb=1e-6, read=refuse)
     full = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
-    with pytest.raises(BadInput, match=r"GB more are needed, and 1e-06 GB are free; raise frames"):
+    with pytest.raises(BadInput, match=r"GB more are needed, and 1e-06 GB are free; raise cache"):
         build(videos, tmp_path / "cache", store, read=refuse)
 
 

@@ -47,7 +47,7 @@ def test_cache_returns_what_the_reader_gives(tmp_path: Path, videos: dict, store
         assert numbers(cached.pixels)[:3] == [0, 12, 25]
     captured = capfd.readouterr()
     assert captured.out == ""
-    assert f"6 videos; 6 are not yet in {store.folder}, about 0.00 GB (judged" in captured.err
+    assert f"6 to decode into {store.folder}, about 0.00 GB (judged by" in captured.err
 
 
 def test_index_does_not_depend_on_who_finishes_first(tmp_path: Path, videos: dict, store: Store):
@@ -72,7 +72,7 @@ def test_only_what_is_new_is_decoded(tmp_path: Path, videos: dict, store: Store,
     again = {"new name": moved, "twin": twin, "b": videos["b"]}
     index = build(again, tmp_path / "two", store, read=refuse)
     assert index["videos"]["twin"] == index["videos"]["new name"]
-    assert "3 videos; 0 are not yet in" in capfd.readouterr().err.splitlines()[-1]
+    assert "3 videos found, 0 not; all are in" in capfd.readouterr().err.splitlines()[-1]
     fewer = FrameSampling(fps=1, min_pixels=28 * 28, max_pixels=112 * 112)
     with pytest.raises(BadInput, match="is decoded again"):  # another sampling: other frames
         build(again, tmp_path / "three", store, sampling=fewer, read=refuse)

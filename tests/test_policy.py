@@ -52,6 +52,9 @@ def converted(tmp_path):
             ["dropped: nothing is left after the repair"],
         ),
         ([12, 3], {"overlong": "repair"}, (12.0, 3.0), ["kept as annotated"]),
+        ([3, 10.02], {"overlong": "drop"}, (3.0, 10.02), ["kept as annotated"]),
+        ([3, 10.0000001], {"overlong": "repair"}, (3.0, 10.0000001), ["kept as annotated"]),
+        ([3, 10.03], {"overlong": "drop"}, None, ["dropped by policy"]),
     ],
 )
 def test_repairs_end_consistently(converted, window, policy, left, actions):

@@ -11,6 +11,7 @@ from synthetic_records import RUNS, write_results
 
 from groundvts.errors import BadInput
 from groundvts.records import (
+    code_hash,
     hash_path,
     load_records,
     read_record,
@@ -111,3 +112,17 @@ def test_records_and_report_do_not_import_torch():
         command += f"import groundvts.{module}\n"
     command += "assert 'torch' not in sys.modules, 'torch was imported'"
     subprocess.run([sys.executable, "-c", command], check=True)
+
+
+def test_the_hash_of_code_follows_what_it_does(tmp_path):
+    texts = {
+        "plain": "def f(x):\n    return x + 1\n",
+        "comment": '"""Doc."""\n\n\ndef f(x):  # adds\n    """One more."""\n    return x + 1\n',
+        "changed": "def f(x):\n    return x + 2\n",
+    }
+    hashes = {}
+    for name, text in texts.items():
+        (tmp_path / "module.py").write_text(text)
+        hashes[name] = code_hash([tmp_path / "module.py"])
+    assert hashes["plain"] != hashes["changed"]
+    assert hashes["plain"] == hashes["comment"]

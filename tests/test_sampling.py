@@ -80,9 +80,12 @@ def test_resize_to_the_same_size_changes_nothing():
     assert resize(pixels, SMALL) is pixels
 
 
-def test_sampling_is_taken_from_among_other_settings():
-    settings = {"fps": 1.0, "timeout": 60, "cache": "results/cache", "limit_gb": None}
-    assert FrameSampling.among(settings) == FrameSampling(fps=1.0)
+def test_wrong_settings_are_named():
+    assert FrameSampling.read({"fps": 1.0}) == FrameSampling(fps=1.0)
+    with pytest.raises(BadInput, match=r"max_frame'.*the settings are fps, max_frames"):
+        FrameSampling.read({"max_frame": 4})
+    with pytest.raises(BadInput, match="frame sampling"):
+        FrameSampling.read({"fps": "2"})
 
 
 @pytest.mark.parametrize("backbone", ["qwen", "internvl"])

@@ -1,6 +1,7 @@
 """The export: one placeholder and one video per sample, and nothing of others is lost."""
 
 import json
+import os
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_the_export_is_sharegpt_as_llama_factory_reads_it(tmp_path):
              "answers": [sample(answer="ja, ü")]}  # fmt: skip
     export(built, {"moments": "videos/one", "answers": tmp_path / "gone"}, tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "answers.json", "dataset_info.json", "moments.json"]  # fmt: skip
+        "answers.json", "dataset_info.json", "left_out.json", "moments.json"]  # fmt: skip
     info = json.loads((tmp_path / "out/dataset_info.json").read_text(encoding="utf-8"))
     assert info["moments"] == {
         "file_name": "moments.json",
@@ -39,7 +40,10 @@ def test_the_export_is_sharegpt_as_llama_factory_reads_it(tmp_path):
             ]
             assert json.dumps(entry).count("<video>") == len(entry["videos"]) == 1
     first, second = json.loads((tmp_path / "out/moments.json").read_text(encoding="utf-8"))
-    assert (first["videos"], second["videos"]) == (["videos/one/clip.mp4"], ["videos/one/a/b.mp4"])
+    assert (first["videos"], second["videos"]) == (
+        [os.path.relpath("videos/one/clip.mp4", tmp_path / "out")],
+        [os.path.relpath("videos/one/a/b.mp4", tmp_path / "out")],
+    )
     before = sorted((path.name, path.read_bytes()) for path in (tmp_path / "out").iterdir())
     export(built, {"moments": "videos/one", "answers": tmp_path / "gone"}, tmp_path / "out")
     assert before == sorted((path.name, path.read_bytes()) for path in (tmp_path / "out").iterdir())
@@ -50,14 +54,16 @@ def test_the_export_names_the_files_that_are_there(tmp_path):
     (tmp_path / "videos/deep/clip.webm").touch()
     export({"part": [sample()]}, {"part": tmp_path / "videos"}, tmp_path / "out")
     [only] = json.loads((tmp_path / "out/part.json").read_text())
-    assert only["videos"] == [str(tmp_path / "videos/deep/clip.webm")]
-    with pytest.raises(BadInput, match=r"part: n: .*lost: no such video file"):
-        export(
-            {"part": [sample(), sample("n", video="lost")]},
-            {"part": tmp_path / "videos"},
-            tmp_path / "other",
-        )
-    assert not (tmp_path / "other").exists()
+    assert only["videos"] == ["../videos/deep/clip.webm"]
+    given, out = [sample(), sample("n", video="lost")], tmp_path / "other"
+    [left_out] = export({"part": given}, {"part": tmp_path / "videos"}, out)
+    assert (left_out["part"], left_out["id"]) == ("part", "n")
+    assert "lost: no such video file" in left_out["reason"]
+    assert json.loads((out / "left_out.json").read_text()) == [left_out]
+    assert len(json.loads((out / "part.json").read_text())) == 1
+    with pytest.raises(BadInput, match=r"part 'part': no conversation is left: .*lost"):
+        export({"part": given[1:]}, {"part": tmp_path / "videos"}, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from groundvts.prompts import Prompts
 from groundvts.training.merge import merge
 from groundvts.training.stages import StageSettings, stage_model, trainable_parameters
 from groundvts.training.train import StageRun, train_stage
-from groundvts.training.trainer import checkpoint_folder, last_checkpoint
+from groundvts.training.trainer import Samples, checkpoint_folder, last_checkpoint
 
 PROMPTS = Prompts.load("toy")
 VTS = {"hidden_size": 16, "ratio": 0.5}
@@ -192,10 +192,22 @@ def test_a_second_process_waits_for_the_first(tmp_path, capsys):
     assert f"process {first.pid} still trains here" in capsys.readouterr().err
 
 
-def test_training_on_an_unread_video_is_refused_by_name(base, source, tmp_path):
+def test_training_without_any_readable_video_is_refused_by_name(base, source, tmp_path):
     source = PixelSource(OneVideo("other", frames(6, 0)), source.encoder)
     with pytest.raises(BadInput, match="m0: video clip"):
         run(base, source, tmp_path, stage())
+
+
+def test_an_unread_video_costs_its_own_samples_and_is_listed(source):
+    gone = [dataclasses.replace(moment, id=f"{moment.id} gone", video="gone") for moment in MOMENTS]
+    source.failed["gone"] = "gone.mp4: truncated"
+    given = conversations([*MOMENTS, *gone[:3]], PROMPTS, ["grounding"], "{:02.0f}", 0)
+    samples = Samples([(given, source)], source.encoder)
+    assert len(samples) == len(MOMENTS)
+    counts = samples.counts()
+    assert (counts["given"], counts["used"]) == (len(MOMENTS) + 3, len(MOMENTS))
+    assert [entry["id"] for entry in counts["left_out"]] == [m.id for m in gone[:3]]
+    assert counts["left_out"][0]["reason"] == "gone.mp4: truncated"
 
 
 def test_a_probe_moment_that_cannot_be_read_stays_in_the_selection(base, source):

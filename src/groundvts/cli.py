@@ -10,9 +10,13 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from typing import NoReturn
 
 from groundvts.errors import BadInput, RunFailed
 from groundvts.verbs import data, models, results, toy
+
+WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError,
+               PermissionError)  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -25,8 +29,8 @@ def main(arguments: list[str] | None = None) -> None:
     except (BadInput, RunFailed, OSError) as error:
         if options.debug:
             raise
-        print(f"groundvts: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, BadInput | FileNotFoundError) else 1)
+        print(f"groundvts: {_line(error)}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, (BadInput, *WRONG_PATHS)) else 1)
     except Exception as error:
         if options.debug:
             raise
@@ -36,8 +40,47 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
 
 
+def _line(error: Exception) -> str:
+    """An error in one line; of the operating system's, the file and the reason."""
+    text = str(error)
+    if isinstance(error, OSError) and error.filename:
+        text = f"{error.filename2 or error.filename}: {error.strerror}; name another path"
+    return " ".join(text.split())
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        verb = self.prog.removeprefix("groundvts").strip()
+        place = f"{verb}: " if verb else ""
+        self.exit(2, f"groundvts: {place}{message}; see {self.prog} --help\n")
+
+
+def _text(value: str) -> str:
+    if not value:
+        raise argparse.ArgumentTypeError("is empty; give a value")
+    return value
+
+
+def _count(value: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise argparse.ArgumentTypeError(f"{value!r} is no number from 1 on")
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{value!r} is no number above 0")
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="groundvts", description=__doc__)
+    parser = OneLineParser(prog="groundvts", description=__doc__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(metavar="VERB", required=True)
 
@@ -49,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         def add(*names: str, **options) -> Callable:
             for one in names:
                 extra = {"required": True} if one.startswith("--") else {"metavar": one.upper()}
-                command.add_argument(one, **{**extra, **options})
+                command.add_argument(one, **{"type": _text, **extra, **options})
             return add
 
         return add
@@ -79,13 +122,16 @@ def _data_verbs(verb: Callable) -> None:
     add("--parts", nargs="+", metavar="NAME=CONVERSATIONS=VIDEOS")("--out")
     add = verb("frames", data.frames, "decode videos once into a frame cache")
     add("--moments", nargs="+", help="moments.jsonl files whose videos are read")
-    add("--videos", "--settings", "--out")("--workers", type=int, required=False)
+    add("--videos", "--settings", "--out", "--cache")("--workers", type=_count, required=False)
+    add("--timeout", type=_seconds, default=60, required=False, help="seconds for one video")
+    add("--limit-gb", type=_seconds, required=False, help="greatest size of the cached frames")
     add = verb("features", data.features, "run the frozen vision tower once")
     add("--model", "--frames", "--cache", "--out")
     add = verb("toy-benchmark", toy.benchmark, "make the toy videos and annotations")
-    add("--settings", "--out")("--workers", type=int, required=False)
+    add("--settings", "--out")("--workers", type=_count, required=False)
     add = verb("toy-base", toy.base, "make the tiny pretrained model folder")
-    add("--settings", "--questions", "--grounding", "--frames", "--objects", "--out")
+    add("--settings", "--questions", "--frames", "--objects", "--out")
+    add("--grounding", nargs="+")
 
 
 def _model_verbs(verb: Callable) -> None:
@@ -109,12 +155,12 @@ def _result_verbs(verb: Callable) -> None:
     add("--train", "--moments", "--out")
     add = verb("score", results.score, "score predictions")
     add("dataset")("--predictions", "--annotations", "--out")("--run", required=False)
-    add("--resamples", type=int, default=10000, required=False)
+    add("--resamples", type=_count, default=10000, required=False)
     add = verb("tokens", results.tokens, "recall of the queried object's tokens, stage by stage")
     add("--run", "--objects", "--moments", "--out")
     add("--selections", nargs="+", metavar="STAGE=FILE")
     add("--predictions", "--test-moments", required=False)
-    add("--resamples", type=int, default=10000, required=False)
+    add("--resamples", type=_count, default=10000, required=False)
     add = verb("notebook", results.notebook, "execute a notebook and render it as HTML")
     add("notebook")("--results", "--out", "--html")
     add("--run", required=False, help="the run that a notebook about one run shows")

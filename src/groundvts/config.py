@@ -10,6 +10,10 @@ from jsonschema import Draft202012Validator, validators
 
 from groundvts.errors import BadInput
 
+PUBLISHED = (
+    *("charades_sta", "activitynet_captions", "qvhighlights", "nextgqa", "tacos", "llava_video"),
+)
+MAIN_BENCHMARK = "charades_sta"
 VARIANT_KEYS = ("label", "seeds", "main")
 
 
@@ -46,12 +50,33 @@ def checked(config: dict, schema_file: Path) -> dict:
             "config: base: null, but only the toy scale makes its own: name a checkpoint"
         )
     _check_benchmarks(completed)
+    _check_names(completed)
     return completed
 
 
 def _check_benchmarks(config: dict) -> None:
+    """BadInput where a benchmark lacks what it needs."""
+    for name, one in config["benchmarks"].items():
+        if one["format"] is None and name not in PUBLISHED:
+            known = ", ".join(PUBLISHED)
+            raise BadInput(f"config: benchmarks.{name}.format: needed: moments, or one of {known}")
+        if len(one["splits"]) > 1 and "{split}" not in one["annotations"]:
+            raise BadInput(
+                f"config: benchmarks.{name}.annotations: one file for {len(one['splits'])} splits; "
+                "put {split} in its name"
+            )
+
+
+def _check_names(config: dict) -> None:
     """BadInput where a benchmark or split is named that there is not."""
     benchmarks = config["benchmarks"]
+    splits = {split for one in benchmarks.values() for split in one["splits"]}
+    for split in config["policy"]:
+        if split not in splits:
+            known = ", ".join(sorted(splits))
+            raise BadInput(f"config: policy: no benchmark has a split {split!r}; there are {known}")
+    if MAIN_BENCHMARK not in config["evaluate"]:
+        raise BadInput(f"config: evaluate: the report is about {MAIN_BENCHMARK}: add it")
     tests = {name: one["test"] for name, one in benchmarks.items()}
     needed = [("evaluate", name, tests.get(name)) for name in config["evaluate"]]
     needed.append(("probe", *config["probe"].split("/")))

@@ -1,5 +1,6 @@
 """Records: what was run, on what, with what, how long. Written and read here only."""
 
+import ast
 import hashlib
 import importlib.metadata
 import json
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -144,6 +145,23 @@ def source_hash() -> str:
     """sha256 of the package's own *.py, *.yaml and *.json files."""
     suffixes = {".py", ".yaml", ".json"}
     return _hash_files(PACKAGE, (file for file in PACKAGE.rglob("*") if file.suffix in suffixes))
+
+
+def code_hash(files: Iterable[str | Path]) -> str:
+    """sha256 of what Python files do: comments, docstrings and layout do not count."""
+    digest = hashlib.sha256()
+    for file in map(Path, files):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and body and _is_text(body[0]):
+                node.body = body[1:] or [ast.Pass()]
+        digest.update(f"{file.name}\0{ast.dump(tree)}\n".encode())
+    return digest.hexdigest()
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _hash_files(folder: Path, files: Iterator[Path]) -> str:

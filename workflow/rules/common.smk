@@ -2,6 +2,9 @@
 
 try:
     config = checked(config, workflow.source_path("../schemas/config.schema.json"))
+    for policy in config["policy"].values():
+        check_policy(policy)
+    TEMPLATES = Prompts.load(config["prompts"]["set"], config["prompts"]["file"]).templates
 except BadInput as error:
     sys.exit(f"groundvts: {error}")
 
@@ -9,20 +12,23 @@ if config["scale"] != "toy":
     sys.exit("groundvts: config: scale: only toy has rules so far: see the README, paper scale")
 
 R = f"results/{config['scale']}"
-CACHE = config["frames"]["cache"]
+CACHE = config["cache"]
 ENV = "../../envs/groundvts.yaml"
 RUNS = {run.name: run for run in runs(config)}
 MAIN = [name for name, run in RUNS.items() if run.main]
 BENCHMARKS = config["benchmarks"]
 SPLITS = [f"{name}/{split}" for name, one in BENCHMARKS.items() for split in one["splits"]]
 TESTS = {name: f"{name}/{one['test']}" for name, one in BENCHMARKS.items()}
-STAGES = list(config["stages"])
+STAGES = ["warmup", "joint", "grounding"]
 TRAINING = sorted({name for stage in config["stages"].values() for name in stage["data"]})
 NOTEBOOKS = ["data", "training", "results", "tokens"]
 LIBRARY = "src/groundvts"
-CONVERTING = ["checks", "convert", "documents", "durations", "entry", "files", "moment", "validate"]
+CONVERTING = ["checks", "convert", "documents", "durations", "entry", "files", "folder"]
+CONVERTING += ["moment", "validate"]
+CACHE_OPTIONS = f"--cache {shlex.quote(CACHE['folder'])} --timeout {CACHE['timeout']}"
+if CACHE["limit_gb"] is not None:
+    CACHE_OPTIONS += f" --limit-gb {CACHE['limit_gb']}"
 PROMPTS = {"prompts_file": config["prompts"]["file"], "prompts_set": config["prompts"]["set"]}
-TEMPLATES = config["prompts"]["file"] or f"{LIBRARY}/prompts.yaml"
 
 SCORES = expand(
     f"{R}/scores/{{run}}/{{benchmark}}.json",
@@ -60,7 +66,9 @@ def published(key):
     """A function that gives the published file of a benchmark's split, or none."""
 
     def file(wildcards):
-        path = BENCHMARKS[wildcards.benchmark].get(key)
+        if f"{wildcards.benchmark}/{wildcards.split}" not in SPLITS:
+            raise WorkflowError(f"{wildcards.benchmark} has no split {wildcards.split}")
+        path = BENCHMARKS[wildcards.benchmark][key]
         return path.replace("{split}", wildcards.split) if path else []
 
     return file
@@ -71,10 +79,23 @@ def layout(wildcards):
     return BENCHMARKS[wildcards.benchmark]["format"] or wildcards.benchmark
 
 
-def converters(wildcards):
-    """The modules that convert a benchmark."""
+def converter(wildcards):
+    """What the modules do that convert a benchmark."""
     reader = layout(wildcards).replace("moments", "own")
-    return [f"{LIBRARY}/data/{name}.py" for name in [*CONVERTING, reader]]
+    return code(*(f"data/{module}" for module in [*CONVERTING, reader]))
+
+
+def code(*modules):
+    """What modules of the library do: a rule with this parameter reruns when that changes."""
+    return code_hash(f"{LIBRARY}/{module}.py" for module in modules)
+
+
+def others(wildcards):
+    """Moments of a benchmark's other splits, where the policy asks for videos that are in both."""
+    if config["policy"].get(wildcards.split, {}).get("overlap", "keep") == "keep":
+        return []
+    splits = BENCHMARKS[wildcards.benchmark]["splits"]
+    return [moments(f"{wildcards.benchmark}/{s}") for s in splits if s != wildcards.split]
 
 
 def toy_annotations():
@@ -103,7 +124,7 @@ def base_model():
 def fitted_on(wildcards):
     """Moments that the constant window is fitted on: of the same benchmark where it has training."""
     place = f"{wildcards.benchmark}/train"
-    return moments(place if place in SPLITS else f"{config['evaluate'][0]}/train")
+    return moments(place if place in SPLITS else f"{config['stages'][STAGES[-1]]['data'][0]}/train")
 
 
 def previous_stage(wildcards):
@@ -115,7 +136,7 @@ def previous_stage(wildcards):
 def stage_data(wildcards):
     """Conversations that a stage trains on, one file for each benchmark."""
     names = config["stages"][wildcards.stage]["data"]
-    return [f"{R}/data/conversations/{name}_train.jsonl" for name in names]
+    return [f"{R}/data/conversations/{name}/train.jsonl" for name in names]
 
 
 def stage_sources(wildcards):
@@ -144,8 +165,9 @@ def notebook_inputs(wildcards):
             *expand(f"{R}/data/{{place}}/validation.json", place=SPLITS),
             *expand(f"{R}/data/{{place}}/moments.jsonl", place=SPLITS),
             f"{R}/data/overlap.json",
+            f"{R}/benchmarks.json",
             *expand(f"{R}/frames/{{place}}", place=SPLITS),
-            *expand(f"{R}/data/conversations/{{name}}_train.jsonl", name=TRAINING),
+            *expand(f"{R}/data/conversations/{{name}}/train.jsonl", name=TRAINING),
         ],
         "training": [*TRAINED, *TOKENS, f"{R}/base"],
         "results": [*SCORES, *TOKENS, f"{R}/base", "workflow/published/charades_sta.csv"],

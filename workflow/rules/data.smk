@@ -27,7 +27,7 @@ rule convert:
         durations=published("durations"),
         spans=published("spans"),
         videos=made_videos,
-        library=converters,
+        against=others,
     output:
         moments=f"{R}/data/{{benchmark}}/{{split}}/moments.jsonl",
         validation=f"{R}/data/{{benchmark}}/{{split}}/validation.json",
@@ -38,10 +38,11 @@ rule convert:
         ENV
     params:
         layout=layout,
+        code=converter,
         more=lambda w, input: "".join(
-            f" --{key} {shlex.quote(str(input[key]))}"
-            for key in ("durations", "spans")
-            if input[key]
+            f" --{key} {shlex.join([files] if isinstance(files, str) else files)}"
+            for key, files in input.items()
+            if files and key in ("durations", "spans", "against")
         ),
         videos=lambda w: BENCHMARKS[w.benchmark]["videos"],
         policy=lambda w: json.dumps(config["policy"].get(w.split, {}), sort_keys=True),
@@ -57,7 +58,6 @@ rule convert:
 rule overlap:
     input:
         moments=[moments(place) for place in SPLITS],
-        library=f"{LIBRARY}/data/validate.py",
     output:
         f"{R}/data/overlap.json",
     log:
@@ -73,9 +73,8 @@ rule overlap:
 rule conversations:
     input:
         moments=f"{R}/data/{{benchmark}}/{{split}}/moments.jsonl",
-        prompts=TEMPLATES,
     output:
-        f"{R}/data/conversations/{{benchmark}}_{{split}}.jsonl",
+        f"{R}/data/conversations/{{benchmark}}/{{split}}.jsonl",
     log:
         f"{R}/logs/conversations/{{benchmark}}_{{split}}.log",
     conda:
@@ -83,6 +82,8 @@ rule conversations:
     params:
         settings=settings("seed", **PROMPTS, time_format=config["prompts"]["time_format"]),
         kinds=lambda w: BENCHMARKS[w.benchmark]["kinds"],
+        templates=TEMPLATES,
+        code=code("data/conversations", "data/moment", "answers", "prompts"),
     message:
         "Building conversations: {wildcards.benchmark} {wildcards.split}"
     shell:
@@ -92,7 +93,7 @@ rule conversations:
 
 rule llamafactory:
     input:
-        expand(f"{R}/data/conversations/{{name}}_train.jsonl", name=TRAINING),
+        expand(f"{R}/data/conversations/{{name}}/train.jsonl", name=TRAINING),
     output:
         directory(f"{R}/data/llamafactory"),
     log:
@@ -100,6 +101,7 @@ rule llamafactory:
     conda:
         ENV
     params:
+        code=code("data/sharegpt", "data/folder"),
         parts=lambda w, input: [
             f"{name}_train={file}={BENCHMARKS[name]['videos']}"
             for name, file in zip(TRAINING, input)
@@ -122,15 +124,16 @@ rule frames:
         ENV
     threads: max(1, workflow.cores - 1)
     resources:
-        decoding=1,  # one at a time: benchmarks may share videos, which are decoded once
+        cache=1,  # one at a time: benchmarks may share videos, which are decoded once
     params:
         videos=lambda w: BENCHMARKS[w.benchmark]["videos"],
         settings=json.dumps(config["frames"], sort_keys=True),
+        code=code("data/folder"),
     message:
         "Decoding frames once: {wildcards.benchmark} {wildcards.split}"
     shell:
         "groundvts frames --moments {input.moments} --videos {params.videos:q} --workers {threads} "
-        "--settings {params.settings:q} --out {output} 2>&1 | tee {log}"
+        f"{CACHE_OPTIONS} --settings {{params.settings:q}} --out {{output}} 2>&1 | tee {{log}}"
 
 
 # The base waits for these alone, and everything waits for the base.

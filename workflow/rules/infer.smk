@@ -6,7 +6,6 @@ rule infer:
         model=model_of,
         moments=lambda w: moments(TESTS[w.benchmark]),
         source=lambda w: source(TESTS[w.benchmark]),
-        prompts=TEMPLATES,
     output:
         predictions=f"{R}/predictions/{{run}}/{{benchmark}}.jsonl",
         record=f"{R}/predictions/{{run}}/{{benchmark}}.record.json",
@@ -16,6 +15,7 @@ rule infer:
     conda:
         ENV
     params:
+        templates=TEMPLATES,
         settings=lambda w: settings(
             "protocol", seed=run_seed(w.run), **PROMPTS, **config["inference"]
         ),

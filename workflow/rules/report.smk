@@ -9,7 +9,8 @@ localrules:
 
 rule list_runs:
     output:
-        f"{R}/runs.json",
+        runs=f"{R}/runs.json",
+        benchmarks=f"{R}/benchmarks.json",
     log:
         f"{R}/logs/list_runs.log",
     conda:
@@ -20,10 +21,12 @@ rule list_runs:
             {"run": "base", "variant": "base", "seed": 0, "label": "Base, all tokens"},
             *(RUNS[name].row() for name in MAIN),
         ],
+        listed={"splits": SPLITS, "training": TRAINING, "evaluate": config["evaluate"]},
     message:
-        "Listing the runs"
+        "Listing runs and benchmarks"
     run:
-        Path(output[0]).write_text(json.dumps(params.rows, indent=1) + "\n", encoding="utf-8")
+        for content, file in ((params.rows, output.runs), (params.listed, output.benchmarks)):
+            Path(file).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 rule notebook:

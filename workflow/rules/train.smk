@@ -4,10 +4,12 @@
 
 rule toy_base:
     input:
-        questions=f"{R}/data/conversations/llava_video_pretrain.jsonl",
-        grounding=f"{R}/data/conversations/charades_sta_pretrain.jsonl",
+        questions=f"{R}/data/conversations/llava_video/pretrain.jsonl",
+        grounding=[
+            f"{R}/data/conversations/{name}/pretrain.jsonl"
+            for name in ("charades_sta", "qvhighlights")
+        ],
         frames=f"{R}/frames/llava_video/pretrain",
-        prompts=TEMPLATES,
         objects=f"{R}/benchmark/objects.json",
     output:
         directory(f"{R}/base"),
@@ -18,12 +20,7 @@ rule toy_base:
         ENV
     threads: 1
     params:
-        settings=settings(
-            "seed",
-            base=config["toy"]["base"],
-            **PROMPTS,
-            time_format=config["prompts"]["time_format"],
-        ),
+        settings=settings("seed", **config["toy"]["base"]),
     message:
         "Pretraining the toy base, a tiny Qwen2.5-VL folder (about two minutes)"
     shell:
@@ -43,13 +40,13 @@ rule features:
     priority: 5
     conda:
         ENV
-    params:
-        cache=CACHE,
+    resources:
+        cache=1,
     message:
         "Running the frozen vision tower once: {wildcards.benchmark} {wildcards.split}"
     shell:
-        "groundvts features --model {input.base} --frames {input.frames} --cache {params.cache:q} "
-        "--out {output} 2>&1 | tee {log}"
+        "groundvts features --model {input.base} --frames {input.frames} --out {output} "
+        f"--cache {shlex.quote(CACHE['folder'])} 2>&1 | tee {{log}}"
 
 
 rule train_stage:
@@ -60,7 +57,6 @@ rule train_stage:
         sources=stage_sources,
         probe=moments(config["probe"]),
         probe_source=source(config["probe"]),
-        prompts=TEMPLATES,
     output:
         directory(f"{R}/stages/{{run}}/{{stage}}"),
     log:
@@ -72,6 +68,7 @@ rule train_stage:
         mem_mb=2000,
     params:
         settings=lambda w: run_settings(w, stage=config["stages"][w.stage]),
+        templates=TEMPLATES,
         previous=lambda w, input: f"--previous {input.previous}" if input.previous else "",
         data=lambda w, input: [
             f"{file}={folder}" for file, folder in zip(input.conversations, input.sources)
@@ -92,7 +89,6 @@ rule merge:
         adapter=f"{R}/stages/{{run}}/{STAGES[-1]}",
         probe=moments(config["probe"]),
         probe_source=source(config["probe"]),
-        prompts=TEMPLATES,
     output:
         directory(f"{R}/merged/{{run}}"),
     log:
@@ -102,6 +98,7 @@ rule merge:
         ENV
     params:
         settings=lambda w: run_settings(w, "frames"),
+        templates=TEMPLATES,
     message:
         "Merging {wildcards.run} into a model folder"
     shell:

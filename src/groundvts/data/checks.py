@@ -21,6 +21,7 @@ from groundvts.data.moment import CLIP_SECONDS, Saliency, Window, is_finite, is_
 LONGEST_VIDEO = 86_400  # seconds
 LONGEST_QUERY = 2_000  # characters
 MOST_WINDOWS = 1_000
+TOLERANCE = 0.02  # s after the end of a video that no policy acts on: rounding of the durations
 HIGHEST_GRADE = 4
 
 Note = tuple[str, str]  # kind and detail of a finding
@@ -190,13 +191,13 @@ def check_window(
     """The window that remains under the policy, or None; and (kind, detail, by, action) found.
 
     Each check sees what the repairs before it left; a window of which a repair leaves nothing
-    goes.
+    goes. An end that is late by `TOLERANCE` or less is listed, and kept under every policy.
     """
     start, end = window
-    found, clipped = [], False
+    found, clipped, ruling = [], False, dict(policy)
 
     def meet(kind: str, detail: str, by: float | None, repair: str = "") -> bool:
-        repaired = policy.get(kind) == "repair"
+        repaired = ruling.get(kind) == "repair"
         by = None if by is None else min(by, sys.float_info.max)
         found.append((kind, detail, by, f"repaired: {repair}" if repaired else KEPT))
         return repaired
@@ -210,10 +211,12 @@ def check_window(
     if start < 0 and meet("negative_start", f"starts at {start:g} s", -start, "starts at 0 s"):
         start, clipped = 0.0, True
     if duration is not None and end > duration:
+        if end - duration <= TOLERANCE:
+            ruling.pop("overlong", None)
         detail = f"ends {end - duration:.4g} s after the video of {duration:g} s"
         if meet("overlong", detail, end - duration, f"ends at {duration:g} s"):
             end, clipped = duration, True
-    if any(policy.get(kind) == "drop" for kind, *_ in found):
+    if any(ruling.get(kind) == "drop" for kind, *_ in found):
         return None, [(*rest, DROPPED) for *rest, _ in found]
     if clipped and start >= end:
         return None, [(*rest, NOTHING_LEFT) for *rest, _ in found]

@@ -119,7 +119,7 @@ def read_document(path: Path) -> tuple[Any, list[Finding]]:
         raise BadInput(f"{path}: nested too deeply for JSON; give the published file") from None
     top = set(document) if isinstance(document, Repeated) else set()
     for key in keys:
-        action = "all entries kept" if key in top else "the last value counts"
+        action = "every entry is read" if key in top else "the last value counts"
         detail = f"key stands twice in one object: {shown(key)}"
         findings.append(Finding("duplicate_key", str(path), None, key, None, detail, action=action))
     return document, findings

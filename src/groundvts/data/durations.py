@@ -31,6 +31,8 @@ def read_durations(path: Path) -> tuple[dict[str, float], list[Finding]]:
             continue
         where = (str(path), line, key, video)
         findings.append(Finding("unreadable_duration", *where, detail, action=NOT_USED))
+    if not lengths:
+        raise BadInput(f"{path}: no duration can be read; give the Charades CSV or {{video: s}}")
     return lengths, findings
 
 

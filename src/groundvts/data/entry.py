@@ -11,6 +11,16 @@ NOTHING_LEFT = "dropped: nothing is left after the repair"
 NOT_USED = "not used"
 REPLACED = "kept, wrong bytes read as U+FFFD"
 
+# What is done about findings that do not leave a record as it is published.
+CHANGED = {
+    "bad_saliency": "clips left out",
+    "duplicate_id": "id made unique",
+    "duplicate_key": "the last value counts",
+    "length_mismatch": "pairs kept, the rest left out",
+    "not_utf8": REPLACED,
+    "unreadable_duration": "duration not used",
+}
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 

@@ -39,6 +39,8 @@ def build_feature_cache(
     keys = {name: _key(frames.videos[name]["key"], made_by) for name in sorted(frames.videos)}
     lacking = {key: name for name, key in keys.items() if key not in store}
     for key, name in track(lacking.items(), "vision tower", len(lacking), "video"):
+        if key in store:  # another process was faster
+            continue
         video = encoder.video(frames[name])
         rows = _features(model, video)
         about = {"grid_thw": video.grid_thw, "second_per_grid": video.second_per_grid}

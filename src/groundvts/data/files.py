@@ -50,6 +50,8 @@ def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
 def read_bytes(path: str | Path) -> bytes:
     """The whole file. Raises BadInput if it cannot be read."""
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise BadInput(f"{path}: not a regular file; give the file itself")
         return Path(path).read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror or error}; check the path") from None

@@ -45,15 +45,29 @@ class VideoFolder:
             return False
 
     def find(self, video: str) -> Path:
-        """The file of a video id: of that very path, else the only one of that name in any folder.
+        """The file of a video id: of that very path, else the only one that ends alike.
+
+        `x/v_1` is found as `a/x/v_1.mp4` and, where the folder named is `x` itself, as `v_1.mp4`.
 
         Raises VideoReadError where there is none, or more than one.
         """
         if not is_safe_name(video):
             raise VideoReadError(f"video {video!r}: not a plain file name")
-        found = self._by_name.get(video) or self._by_last.get(video.rsplit("/", 1)[-1], [])
+        found = self._by_name.get(video) or self._alike(video)
         if not found:
             raise VideoReadError(f"{self.folder / video}: no such video file")
         if len(found) > 1:
             raise VideoReadError(f"{found[0]}: {found[1]} has the same name; remove one")
         return found[0]
+
+    def _alike(self, video: str) -> list[Path]:
+        """Files of whose path below the folder the id is the end, or the other way round."""
+        return [
+            path
+            for path in self._by_last.get(video.rsplit("/", 1)[-1], [])
+            if f"/{self._name(path)}".endswith(f"/{video}")
+            or f"/{video}".endswith(f"/{self._name(path)}")
+        ]
+
+    def _name(self, path: Path) -> str:
+        return without_suffix(path.relative_to(self.folder).as_posix())

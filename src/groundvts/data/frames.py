@@ -31,6 +31,7 @@ from groundvts.records import write_json
 READING = 1  # version of the code that reads: raise it where the same file gives other pixels
 INDEX = "index.json"
 MEMO = "files.json"
+REMEDY = "raise cache.limit_gb, name another cache.folder, or delete it and make all frames again"
 ESTIMATED_FROM = 8  # videos whose size is looked at before the start
 FACTS = ("shape", "timestamps", "fps", "duration", "reader", "note")
 
@@ -60,10 +61,18 @@ def build_frame_cache(
     store.prepare()
     keys, failed = _keys({video: Path(videos[video]) for video in sorted(videos)}, sampling, store)
     wanted = {key: Path(videos[video]) for video, key in keys.items() if key not in store}
-    room = Room(store, limit_gb, "raise frames.limit_gb, name another frames.cache or delete it")
+    room = Room(
+        store,
+        limit_gb,
+        REMEDY,
+    )
     need, judged = _estimate(wanted, sampling, workers, timeout_s)
-    _announce(f"{out}: {len(keys)} videos; {len(wanted)}", need, judged, room)
-    room.check(need)
+    there = f"{out}: {len(keys)} videos found, {len(missing or {}) + len(failed)} not; "
+    if wanted:
+        _announce(f"{there}{len(wanted)} to decode", need, judged, room)
+        room.check(need)
+    else:
+        print(f"{there}all are in {store.folder} already", file=sys.stderr)
     tasks = {key: (path, sampling, store, key, read) for key, path in wanted.items()}
     broken = _decode_all(tasks, workers, timeout_s, room, progress)
     failed |= {video: broken[key] for video, key in keys.items() if key in broken}
@@ -122,7 +131,7 @@ def _estimate(
 def _announce(wanted: str, need: float, judged: int, room: Room) -> None:
     limit = "none" if room.limit_gb is None else f"{room.limit_gb:g} GB"
     print(
-        f"{wanted} are not yet in {room.folder}, about {need / GB:.2f} GB (judged by {judged}); "
+        f"{wanted} into {room.folder}, about {need / GB:.2f} GB (judged by {judged} of them); "
         f"{room.free / GB:.1f} GB are free, limit {limit}",
         file=sys.stderr,
     )

@@ -41,6 +41,9 @@ def _read(row: Row) -> Published:
             continue
         number += 1
         text, answer = pair
+        if answer is None:
+            yield row.left_out("unreadable_entry", f"turn {2 * number} of gpt has no text")
+            continue
         query = _question(text)
         yield Entry(
             row.file,
@@ -62,7 +65,7 @@ def _pairs(row: Row, turns: list) -> Iterator[tuple | Finding]:
     place = 0
     while place < len(turns):
         if speakers[place : place + 2] == ["human", "gpt"]:
-            yield turns[place].get("value"), turns[place + 1].get("value", "")
+            yield turns[place].get("value"), turns[place + 1].get("value")
             place += 2
         else:
             detail = f"turn {place + 1} of {shown(speakers[place])} has no partner"

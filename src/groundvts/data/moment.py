@@ -107,7 +107,10 @@ def _moment(fields: dict[str, Any], where: str) -> Moment:
     """One checked Moment. Raises BadInput that begins with `where`."""
     known = set(Moment.__dataclass_fields__)
     if not set(REQUIRED) <= set(fields) <= known:
-        raise BadInput(f"{where}: the keys of a moment are {', '.join(REQUIRED)}; correct the line")
+        raise BadInput(
+            f"{where}: the keys of a moment are {', '.join(REQUIRED)}; make the file by "
+            "`groundvts convert`, which also reads moments of your own"
+        )
     fields.pop("query_normalised", None)
     wrong = [key for key, right in _TYPES.items() if key in fields and not right(fields[key])]
     if wrong:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from groundvts.data.documents import Published, Row, entries, read_csv, read_document
+from groundvts.data.documents import Published, Repeated, Row, entries, read_csv, read_document
 from groundvts.data.entry import NOT_USED, Entry, Finding, shown
 from groundvts.errors import BadInput
 
@@ -52,13 +52,16 @@ def _read_spans(path: Path) -> tuple[dict[str, Any], list[Finding]]:
     document, findings = read_document(path)
     if not isinstance(document, dict):
         raise BadInput(f"{path}: holds no object by video; give the gsub JSON")
-    videos = {}
-    for video, fields in document.items():
+    videos: dict[str, Any] = {}
+    for video, fields in document.pairs if isinstance(document, Repeated) else document.items():
         if isinstance(fields, dict) and isinstance(fields.get("location"), dict):
-            videos[video] = fields
+            earlier = videos.get(video, {}).get("location", {})
+            videos[video] = fields | {"location": earlier | fields["location"]}
         else:
             detail = f"not an object with `location`: {shown(fields)}"
             findings.append(_not_used(path, "unreadable_entry", video, detail))
+    if not videos:
+        raise BadInput(f"{path}: no video's segments can be read; give the gsub JSON")
     return videos, findings
 
 

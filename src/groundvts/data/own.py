@@ -22,6 +22,8 @@ def _read(row: Row) -> Published:
     fields = row.fields
     unknown = ", ".join(repr(key) for key in fields if key not in KNOWN)
     notes = [("unknown_key", f"no key of a moment: {unknown:.200}")] if unknown else []
+    if not any(fields.get(key) for key in ("windows", "saliency", "answer")):
+        notes.append(("no_windows", "no window, highlight or answer: it cannot be scored"))
     name = fields.get("id")
     yield Entry(
         row.file,

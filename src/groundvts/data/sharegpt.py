@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,32 +28,39 @@ DESCRIPTION = {
     },
 }
 INFO = "dataset_info"
+LEFT_OUT = "left_out"
 
 
 def export(
     conversations: Mapping[str, Sequence[Conversation]],
     videos: Mapping[str, str | Path],
     out: str | Path,
-) -> None:
+) -> list[dict[str, str]]:
     """Writes `out`/NAME.json for every part NAME, and `out`/dataset_info.json that describes them.
 
     `videos` names each part's folder. Where it exists a video's path is that of its file, else
-    FOLDER/VIDEO.mp4. Nothing is written before all parts are checked; raises BadInput for a video
-    that the folder lacks and for a text that holds a placeholder, with the conversation's id.
+    FOLDER/VIDEO.mp4; paths are relative to `out`, which is LLaMA-Factory's default media folder. A
+    conversation whose video the folder lacks is left out: part, id and reason are returned and
+    written to `out`/left_out.json. Raises BadInput for a text that holds a placeholder, with the
+    conversation's id, and where nothing is left of a part. Everything is checked before anything
+    is written.
     """
     out = Path(out)
     _check_place(out, set(conversations))
-    parts = {name: _part(name, part, videos) for name, part in conversations.items()}
+    left_out: list[dict[str, str]] = []
+    parts = {name: _part(name, part, videos, out, left_out) for name, part in conversations.items()}
     for name, samples in parts.items():
         write_json(out / f"{name}.json", samples)
     described = {name: {"file_name": f"{name}.json", **DESCRIPTION} for name in parts}
     write_json(out / f"{INFO}.json", described)
+    write_json(out / f"{LEFT_OUT}.json", left_out)
+    return left_out
 
 
 def _check_place(out: Path, names: set[str]) -> None:
     """Raises BadInput for a name that is no file's, and where `out` describes other data."""
     for name in names:
-        if not is_safe_name(name) or "/" in name or name == INFO:
+        if not is_safe_name(name) or "/" in name or name in (INFO, LEFT_OUT):
             raise BadInput(f"part {name!r}: becomes a file name; give a plain one")
     info = out / f"{INFO}.json"
     try:
@@ -64,9 +72,13 @@ def _check_place(out: Path, names: set[str]) -> None:
 
 
 def _part(
-    name: str, conversations: Sequence[Conversation], videos: Mapping[str, str | Path]
+    name: str,
+    conversations: Sequence[Conversation],
+    videos: Mapping[str, str | Path],
+    out: Path,
+    left_out: list[dict[str, str]],
 ) -> list[dict]:
-    """The samples of one part, each with one video."""
+    """The samples of one part, each with one video; what lacks its video is put in `left_out`."""
     if name not in videos:
         raise BadInput(f"part {name!r}: no folder of videos is named; name one")
     folder = Path(videos[name])
@@ -80,8 +92,12 @@ def _part(
         try:
             path = found.find(c.video) if found else folder / f"{c.video}.mp4"
         except VideoReadError as error:
-            raise BadInput(f"{name}: {c.id}: {error}; add the file or drop its records") from None
+            left_out.append({"part": name, "id": c.id, "reason": str(error)})
+            continue
         texts["user"] = VIDEO + c.user
         messages = [{"role": role, "content": text} for role, text in texts.items()]
-        samples.append({"messages": messages, "videos": [str(path)]})
+        samples.append({"messages": messages, "videos": [os.path.relpath(path, out)]})
+    if not samples:
+        reason = left_out[-1]["reason"] if left_out else "it is empty"
+        raise BadInput(f"part {name!r}: no conversation is left: {reason}; name the right folder")
     return samples

@@ -7,7 +7,7 @@ from itertools import chain, combinations
 from typing import Any
 
 from groundvts.data.checks import check_content, check_window, read_entry
-from groundvts.data.entry import DROPPED, KEPT, LEFT_OUT, Entry, Finding
+from groundvts.data.entry import CHANGED, DROPPED, KEPT, LEFT_OUT, Entry, Finding
 from groundvts.data.folder import VideoFolder
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput, VideoReadError
@@ -71,18 +71,21 @@ class Validation:
         windows, of_windows = self._windows(fields["windows"], fields["duration"])
         emptied = len(fields["windows"]) > 0 and not windows
         kinds = {kind for kind, _ in notes}
-        found = [(kind, detail, None, KEPT) for kind, detail in notes] + of_windows
+        found = [(kind, detail, None, CHANGED.get(kind, KEPT)) for kind, detail in notes]
+        found += of_windows
         if emptied or not known or any(self._policy.get(kind) == "drop" for kind in kinds):
             self.dropped += 1
-            found = [(*rest, DROPPED if action == KEPT else action) for *rest, action in found]
+            undone = (KEPT, *CHANGED.values())
+            found = [(*rest, DROPPED if action in undone else action) for *rest, action in found]
         else:
             moment = fields | self._labels | {"windows": windows}
             self.moments.append(Moment(**moment, source_line=entry.line, source_key=entry.key))
+            self._contents.setdefault(_content(fields), entry.place)
         where = (entry.file, entry.line, entry.key, fields["id"])
         self.findings += [Finding(kind, *where, *rest) for kind, *rest in found]
 
     def _repetitions(self, entry: Entry, fields: dict[str, Any]) -> list[tuple[str, str]]:
-        """Notes on an id or a whole content that stood before; the id is made unique."""
+        """Notes on an id that stood before, which is made unique, or a content that was kept."""
         notes = []
         name = published = fields["id"]
         while name in self._ids:
@@ -92,11 +95,8 @@ class Validation:
         if name != published:
             fields["id"] = name
             notes.append(("duplicate_id", f"id {published!r:.60} stands before; now {name!r:.60}"))
-        content = tuple(fields[key] for key in ("video", "query", "windows", "options", "answer"))
-        if content in self._contents:
-            notes.append(("duplicate", f"the same as {self._contents[content]}"))
-        else:
-            self._contents[content] = entry.place
+        if earlier := self._contents.get(_content(fields)):
+            notes.append(("duplicate", f"the same as {earlier}"))
         return notes
 
     def _video_is_kept(self, entry: Entry, video: str) -> bool:
@@ -148,6 +148,11 @@ class Validation:
         findings = [asdict(finding) for finding in self.findings]
         head = {**self._labels, "files": files, "policy": self._policy}
         return {**head, "counts": counts, "findings": findings}
+
+
+def _content(fields: Mapping[str, Any]) -> tuple:
+    """What two records that repeat one another share."""
+    return tuple(fields[key] for key in ("video", "query", "windows", "options", "answer"))
 
 
 def shared_videos(splits: Iterable[Sequence[Moment]]) -> dict[str, dict[str, list[str]]]:

@@ -58,10 +58,13 @@ class FrameSampling:
             raise BadInput(f"frame sampling: {given}; use two numbers from 1 on, or neither")
 
     @classmethod
-    def among(cls, settings: dict) -> FrameSampling:
-        """The sampling among the settings `frames`, some of which (timeout, cache) are others'."""
-        names = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in settings.items() if name in names})
+    def read(cls, settings: dict) -> FrameSampling:
+        """The sampling that settings name. Raises BadInput for a wrong name or type."""
+        try:
+            return cls(**settings)
+        except TypeError as error:
+            known = ", ".join(field.name for field in fields(cls))
+            raise BadInput(f"frame sampling: {error}; the settings are {known}") from None
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from groundvts.models.load import load_model
 from groundvts.prompts import Prompts
 
 MAX_NEW_TOKENS = 64
+TIMEOUT_S = 60  # for reading the video
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ def ground(model: str, video: str, query: str, out: str | None = None) -> Ground
     if not query.strip():
         raise BadInput("the query is empty: say what to look for")
     known = manifest(model)
-    sampling = FrameSampling.among(known["frames"])
+    sampling = FrameSampling.read(known["frames"])
     name = Path(video).stem
-    frames = _read(Path(video), sampling, known["frames"].get("timeout", 60))
+    frames = _read(Path(video), sampling)
     inputs = {"model": model, "video": video} if Path(model).exists() else {"video": video}
     with records.recording("ground", asdict(sampling), inputs, known["protocol"]) as record:
         encoder = Encoder(model)
@@ -90,9 +91,9 @@ def ground(model: str, video: str, query: str, out: str | None = None) -> Ground
     return answer
 
 
-def _read(video: Path, sampling: FrameSampling, timeout_s: float) -> Frames:
+def _read(video: Path, sampling: FrameSampling) -> Frames:
     """Reads in a process of its own: a video that hangs or kills its reader is one error."""
-    [outcome] = run_isolated(read_frames, {video.stem: (video, sampling)}, 1, timeout_s)
+    [outcome] = run_isolated(read_frames, {video.stem: (video, sampling)}, 1, TIMEOUT_S)
     if outcome.reason is not None:
         reason = outcome.reason
         raise VideoReadError(reason if str(video) in reason else f"{video}: {reason}")

@@ -91,7 +91,10 @@ def _first_windows(
     windows_N2, failures = np.zeros((len(moments), 2)), []
     for row, (moment, prediction) in enumerate(zip(moments, paired, strict=True)):
         if not moment.windows:
-            raise BadInput(f"{moment.id}: the moment has no true window; score a labelled split")
+            raise BadInput(
+                f"{moment.id}: the moment has no true window; score a labelled split, or drop it "
+                "when converting (no_windows)"
+            )
         reason = _failure(prediction)
         if reason:
             failures.append({"id": moment.id, "reason": reason})

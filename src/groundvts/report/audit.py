@@ -16,8 +16,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 
+from groundvts.data.entry import KEPT
 from groundvts.data.moment import read_moments
-from groundvts.errors import BadInput
 from groundvts.records import read_record
 from groundvts.report.figures import save, styled
 
@@ -30,12 +30,15 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 
 
 def validations(results: str | Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(benchmark, split, content of validation.json) of everything converted."""
-    found = sorted(Path(results).glob("data/*/*/validation.json"))
-    if not found:
-        raise BadInput(f"{results}/data: nothing is converted yet; run the data rules first")
-    for path in found:
-        yield path.parts[-3], path.parts[-2], read_record(path)
+    """(benchmark, split, content of validation.json) of everything configured."""
+    for place in sorted(configured(results)["splits"]):
+        path = Path(results) / "data" / place / "validation.json"
+        yield *place.split("/"), read_record(path)
+
+
+def configured(results: str | Path) -> dict[str, list[str]]:
+    """What the configuration names: `splits` (benchmark/split), benchmarks in `training`, ..."""
+    return read_record(Path(results) / "benchmarks.json")
 
 
 def split_table(results: str | Path) -> pd.DataFrame:
@@ -100,10 +103,13 @@ def unreadable(results: str | Path) -> list[str]:
     """Every video that cannot be read, once, with the benchmarks that ask about it."""
     reasons: dict[str, str] = {}
     places: dict[str, list[str]] = {}
-    for index in sorted(Path(results).glob("frames/*/*/index.json")):
+    for place in sorted(configured(results)["splits"]):
+        index = Path(results) / "frames" / place / "index.json"
+        if not index.is_file():
+            continue
         for video, reason in read_record(index)["failed"].items():
             reasons.setdefault(video, reason)
-            places.setdefault(video, []).append("/".join(index.parts[-3:-1]))
+            places.setdefault(video, []).append(place)
     return [f"{video} ({', '.join(places[video])}): {why}" for video, why in reasons.items()]
 
 
@@ -124,7 +130,8 @@ def training_parts(results: str | Path) -> pd.DataFrame:
     Columns: benchmark, kind, conversations, share of Grounding-FT (empty for plain questions).
     """
     counts: Counter = Counter()
-    for path in sorted(Path(results).glob("data/conversations/*_train.jsonl")):
+    for name in configured(results)["training"]:
+        path = Path(results) / "data" / "conversations" / name / "train.jsonl"
         with open(path, encoding="utf-8") as file:
             for line in file:
                 row = json.loads(line)
@@ -187,8 +194,11 @@ def audit_conclusions(results: str | Path) -> list[str]:
         most = kinds.groupby("finding").number.sum().sort_values(ascending=False)
         named = ", ".join(f"{number:,} {kind}" for kind, number in most.items())
         lines.append(f"Findings: {named}.")
-        repaired = kinds[kinds["what was done"].str.contains("repaired|dropped")]
-        places = sorted({f"{row.benchmark} {row.split}" for row in repaired.itertuples()})
+        places = sorted(
+            f"{benchmark} {split}"
+            for benchmark, split, content in validations(results)
+            if any(finding["action"] != KEPT for finding in content["findings"])
+        )
         changed = f"only in {', '.join(places)}" if places else "nowhere"
         lines.append(f"Annotations were changed or dropped {changed}; all else is as published.")
     several = table[table["several windows"] > 0]

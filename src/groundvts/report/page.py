@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from groundvts.records import load_records, read_record, source_hash
-from groundvts.report.audit import unreadable
+from groundvts.report.audit import configured, unreadable
 from groundvts.report.findings import conclusions, supervision
 from groundvts.report.output import EMPTY, MARK, shown, shown_differences
 from groundvts.report.runs import Run, load_runs
@@ -172,7 +172,8 @@ def _figures(results: Path) -> Iterator[str]:
 def _others(results: Path) -> Iterator[str]:
     """Scores on benchmarks other than that of the main comparison."""
     scores = load_records(results)
-    for dataset, rows in scores[scores.dataset != "charades_sta"].groupby("dataset"):
+    asked = [name for name in configured(results)["evaluate"] if name != "charades_sta"]
+    for dataset, rows in scores[scores.dataset.isin(asked)].groupby("dataset"):
         names = [name.removesuffix(" low") for name in rows.columns if name.endswith(" low")]
         known = [name for name in names if rows[name].notna().any()]
         printed = rows[["run", *known]].rename(columns={"run": "Run"})

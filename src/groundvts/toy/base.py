@@ -11,12 +11,10 @@ from pathlib import Path
 import torch
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from groundvts.answers import format_highlights
 from groundvts.data.conversations import Conversation
 from groundvts.data.frames import FrameCache
 from groundvts.data.inputs import Encoder
 from groundvts.models.qwen import GroundVTSQwen, GroundVTSQwenConfig
-from groundvts.prompts import Prompts
 from groundvts.records import write_json
 from groundvts.toy.clips import COLOURS, SHAPES
 from groundvts.toy.pretrain import (
@@ -43,20 +41,10 @@ def make_base(
     grounding: list[Conversation],
     frames: FrameCache,
     objects: dict,
-    prompts: Prompts,
-    time_format: str,
 ) -> dict:
-    """Makes the folder `out` from the pretraining clips; returns what was measured.
-
-    The tokenizer also knows the words of highlights, which only training shows.
-    """
+    """Makes the folder `out` from the pretraining clips; returns what was measured."""
     torch.manual_seed(settings.seed)
     corpus = [text for c in (*questions, *grounding) for text in (c.system, c.user, c.answer)]
-    corpus += [
-        *prompts.highlights("highlights"),
-        format_highlights({0: 4, 2: 3, 4: 2}, time_format),
-    ]
-    corpus += [format_highlights({}, time_format)]
     corpus += [f" {word}" for word in (*COLOURS, *SHAPES)] + ["system\n", "user\n", "assistant\n"]
     tokenizer = make_tokenizer(corpus)
     model = GroundVTSQwen(toy_config(settings, tokenizer))

@@ -69,7 +69,8 @@ def published(drawn: dict[str, list[Clip]], seed: int, side: int) -> dict[str, s
             files[f"activitynet_captions/{split}.json"] = annotations.activitynet_captions(
                 clips, seed, faults
             )
-    for split, clips in (("train", "train"), ("val", "test"), ("test", "val")):
+    shared = {"pretrain": "pretrain", "train": "train", "val": "test", "test": "val"}
+    for split, clips in shared.items():
         labels = split != "test"
         files[f"qvhighlights/highlight_{split}_release.jsonl"] = annotations.qvhighlights(
             drawn[clips], seed, labels

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections import Counter
 from pathlib import Path
 
 from groundvts.errors import BadInput, VideoReadError
-from groundvts.verbs.settings import read_settings
+from groundvts.verbs.settings import keep_inputs, read_settings
 
 
 def convert(options: Namespace) -> None:
     """Converts a published annotation file; prints what was found."""
     from groundvts.data.convert import convert as run
 
+    given = [options.annotations, options.durations, options.spans, *options.against]
+    keep_inputs(filter(None, given), Path(options.out) / "moments.jsonl")
     found = run(
         options.dataset,
         options.split,
@@ -27,7 +30,12 @@ def convert(options: Namespace) -> None:
     )
     counts = found["counts"]
     kinds = ", ".join(f"{n} {kind}" for kind, n in counts["findings"].items())
-    print(f"{options.out}: {counts['records']} records; findings: {kinds or 'none'}")
+    lost = "".join(
+        f", {counts[key]} {words}"
+        for key, words in (("left_out", "left out"), ("dropped", "dropped by policy"))
+        if counts[key]
+    )
+    print(f"{options.out}: {counts['records']} records{lost}; findings: {kinds or 'none'}")
 
 
 def overlap(options: Namespace) -> None:
@@ -36,8 +44,11 @@ def overlap(options: Namespace) -> None:
     from groundvts.data.validate import shared_videos
     from groundvts.records import write_json
 
+    keep_inputs(options.moments, options.out)
     shared = shared_videos([read_moments(file) for file in options.moments])
     write_json(options.out, shared)
+    if not shared:
+        print("no video stands in two splits")
     for benchmark, pairs in shared.items():
         for pair, videos in pairs.items():
             print(f"{benchmark}: {pair}: {len(videos)} videos in both")
@@ -49,14 +60,21 @@ def conversations(options: Namespace) -> None:
     from groundvts.data.moment import read_moments
     from groundvts.prompts import Prompts
 
+    keep_inputs(options.moments, options.out)
     settings = read_settings(options.settings)
     prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
     moments = [moment for file in options.moments for moment in read_moments(file)]
-    written = library.conversations(
-        moments, prompts, options.kinds, settings["time_format"], settings["seed"]
-    )
+    form, seed = settings["time_format"], settings["seed"]
+    files = ", ".join(options.moments)
+    try:
+        written = library.conversations(moments, prompts, options.kinds, form, seed)
+    except BadInput as error:
+        raise BadInput(f"{files}: {error}") from None
+    if not written:
+        raise BadInput(f"{files}: nothing to train on of the kinds {', '.join(options.kinds)}")
     library.write_conversations(Path(options.out), written)
-    print(f"{options.out}: {len(written)} conversations")
+    kinds = Counter(conversation.kind for conversation in written)
+    print(f"{options.out}: {', '.join(f'{n} {kind}' for kind, n in kinds.items())} conversations")
 
 
 def export(options: Namespace) -> None:
@@ -67,23 +85,27 @@ def export(options: Namespace) -> None:
     parts, folders = {}, {}
     for part in options.parts:
         name, file, folder = split_pairs(part, 3, "--parts", "NAME=CONVERSATIONS=VIDEOS")
+        if name in parts:
+            raise BadInput(f"--parts: {name!r} names two parts; give each its own name")
         parts[name], folders[name] = read_conversations(Path(file)), folder
-    run(parts, folders, Path(options.out))
-    print(f"{options.out}: {sum(map(len, parts.values()))} conversations")
+    left_out = run(parts, folders, Path(options.out))
+    given = sum(map(len, parts.values()))
+    print(f"{options.out}: {given - len(left_out)} conversations, {len(left_out)} left out")
+    for entry in left_out[:10]:
+        print(f"{entry['part']}: {entry['id']}: {entry['reason']}")
 
 
 def frames(options: Namespace) -> None:
     """Decodes the videos of moments once; settings of `frames`."""
-    from groundvts.data.files import read_jsonl
     from groundvts.data.folder import VideoFolder
     from groundvts.data.frames import build_frame_cache
+    from groundvts.data.moment import read_moments
     from groundvts.data.store import Store
     from groundvts.data.video import FrameSampling
 
     settings, folder = read_settings(options.settings), VideoFolder(options.videos)
-    names = {str(row.get("video")) for file in options.moments for _, row in read_jsonl(file)}
     videos, missing = {}, {}
-    for name in sorted(names):
+    for name in sorted({m.video for file in options.moments for m in read_moments(file)}):
         try:
             videos[name] = folder.find(name)
         except VideoReadError as error:
@@ -91,11 +113,11 @@ def frames(options: Namespace) -> None:
     index = build_frame_cache(
         videos,
         options.out,
-        FrameSampling.among(settings),
-        Store(Path(settings["cache"]) / "frames"),
+        FrameSampling.read(settings),
+        Store(Path(options.cache) / "frames"),
         workers=options.workers,
-        timeout_s=settings["timeout"],
-        limit_gb=settings["limit_gb"],
+        timeout_s=options.timeout,
+        limit_gb=options.limit_gb,
         missing=missing,
     )
     print(f"{options.out}: {len(index['videos'])} videos read, {len(index['failed'])} failed")
@@ -119,7 +141,7 @@ def features(options: Namespace) -> None:
 
 def split_pairs(text: str, count: int, option: str, form: str) -> list[str]:
     """The `count` parts of A=B=...; BadInput where there are not so many."""
-    parts = text.split("=")
+    parts = text.split("=", count - 1)
     if len(parts) != count or not all(parts):
         raise BadInput(f"{option}: {text!r} is not {form}")
     return parts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -9,14 +11,39 @@ import yaml
 from groundvts.errors import BadInput
 
 
-def read_settings(text: str, option: str = "--settings") -> dict:
-    """Settings given as inline JSON or as the name of a YAML or JSON file."""
+def keep_inputs(inputs: Iterable[str | Path], out: str | Path) -> None:
+    """Raises BadInput where a verb would write `out` over one of its inputs."""
+    for file in inputs:
+        if Path(out).exists() and Path(file).exists() and Path(out).samefile(file):
+            raise BadInput(
+                f"{file}: would be overwritten by what is made of it; name another --out"
+            )
+
+
+class Settings(dict):
+    """Settings of a verb; one that is absent is asked for in one line."""
+
+    def __missing__(self, key: str):
+        raise BadInput(f"--settings: lacks {key!r}; add it (the config schema explains every key)")
+
+
+def read_settings(text: str, option: str = "--settings") -> Settings:
+    """Settings given as inline JSON or as the name of a YAML or JSON file.
+
+    Raises BadInput with one line where it is neither.
+    """
+    inline = text.lstrip().startswith(("{", "["))
     try:
-        if not text.lstrip().startswith("{"):
-            text = Path(text).read_text(encoding="utf-8")
-        settings = yaml.safe_load(text)
-    except (OSError, yaml.YAMLError) as error:
-        raise BadInput(f"{option}: {error}") from None
+        if inline:
+            settings = json.loads(text)
+        else:
+            settings = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = f"{error.strerror or error}; give inline JSON or the name of a file"
+        raise BadInput(f"{option}: {text}: {reason}") from None
+    except (ValueError, yaml.YAMLError) as error:
+        what = "the inline JSON" if inline else text
+        raise BadInput(f"{option}: {what} cannot be read: {error}; correct it") from None
     if not isinstance(settings, dict):
-        raise BadInput(f"{option}: neither inline JSON nor a file that holds a mapping")
-    return settings
+        raise BadInput(f'{option}: not a mapping; give JSON such as {{"key": "value"}}')
+    return Settings(settings)

@@ -24,26 +24,23 @@ def benchmark(options: Namespace) -> None:
 
 
 def base(options: Namespace) -> None:
-    """Makes the toy base: settings of `toy.base`, of `prompts`, and a seed."""
+    """Makes the toy base: settings of `toy.base` and a seed."""
     from groundvts.data.conversations import read_conversations
     from groundvts.data.frames import FrameCache
-    from groundvts.prompts import Prompts
     from groundvts.toy.base import make_base
     from groundvts.toy.pretrain import BaseSettings
 
     settings, out = read_settings(options.settings), Path(options.out)
-    names = ("questions", "grounding", "objects")
-    inputs = {name: getattr(options, name) for name in names}
+    inputs = {"questions": options.questions, "objects": options.objects}
+    inputs |= {f"grounding {n}": file for n, file in enumerate(options.grounding)}
     inputs["frames"] = str(Path(options.frames) / "index.json")
     with records.recording("toy-base", settings, inputs, seed=settings["seed"]) as record:
         record |= make_base(
             out,
-            BaseSettings(seed=settings["seed"], **settings["base"]),
+            BaseSettings(**settings),
             read_conversations(Path(options.questions)),
-            read_conversations(Path(options.grounding)),
+            [c for file in options.grounding for c in read_conversations(Path(file))],
             FrameCache(options.frames),
             json.loads(Path(options.objects).read_text(encoding="utf-8")),
-            Prompts.load(settings["prompts_set"], settings["prompts_file"]),
-            settings["time_format"],
         )
     records.write_json(out / "record.json", record)
