@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import statistics
 import sys
@@ -78,10 +79,11 @@ def run(options: argparse.Namespace) -> None:
         raise BadInput(f"--settings: {error}; give JSON of `frames` settings") from None
     folder = Path(options.videos)
     files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
-    if options.repeats < 1:
-        raise BadInput(f"--repeats: {options.repeats} is no number of epochs; give 1 or more")
+    if min(options.repeats, options.most) < 1:
+        raise BadInput("--repeats and --most are numbers from 1 on")
     if not files:
         raise BadInput(f"{folder}: holds no videos; name a folder of video files")
+    files = files[:: math.ceil(len(files) / options.most)]
     videos = {path.relative_to(folder).as_posix(): path for path in files}
     with recording("benchmark-frame-cache", asdict(sampling), {"videos": folder}) as record:
         record |= measure(videos, sampling, options.repeats)
@@ -98,6 +100,7 @@ def main() -> int:
     parser.add_argument("--videos", required=True, help="folder of video files, at any depth")
     parser.add_argument("--out", required=True, help="JSON record to write")
     parser.add_argument("--settings", default="{}", help="JSON of `frames` settings")
+    parser.add_argument("--most", type=int, default=400, help="videos, spread over all (400)")
     parser.add_argument("--repeats", type=int, default=5, help="epochs of each (default: 5)")
     try:
         run(parser.parse_args())

@@ -32,7 +32,7 @@ def work(tmp_path_factory):
     folder = copy_project(tmp_path_factory.mktemp("dag"))
     add_own_benchmark(folder, CONFIG)
     write_config(folder, CONFIG)
-    done = snakemake(folder, "--", "all", "data")
+    done = snakemake(folder, "--", "all", "data", "efficiency")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return folder
 
@@ -84,6 +84,12 @@ def test_a_clip_is_decoded_once_for_all_benchmarks(work):
     stored = list((results / "cache" / "frames").rglob("*.npy"))
     readable = sum(CONFIG["toy"]["clips"].values()) + 3
     assert len(stored) == readable
+
+
+def test_the_benchmark_of_the_cache_left_its_record(work):
+    made = record(work / "results" / "toy" / "benchmarks" / "frame_cache.json")
+    assert made["counts"] == {"videos": sum(CONFIG["toy"]["clips"].values()), "failed": 1}
+    assert made["ratio"]["low"] <= made["ratio"]["median"] <= made["ratio"]["high"]
 
 
 def test_ones_own_benchmark_is_scored(work):

@@ -21,7 +21,7 @@ def _index(source: str) -> str:
 
 
 def train(options: Namespace) -> None:
-    """Trains one stage; settings `seed`, `vts`, `stage`, `prompts_file`."""
+    """Trains one stage; settings `seed`, `vts`, `stage` and those of `prompts`."""
     from groundvts.data.conversations import read_conversations
     from groundvts.data.features import open_source
     from groundvts.data.inputs import Encoder
@@ -66,7 +66,7 @@ def train(options: Namespace) -> None:
 
 
 def merge(options: Namespace) -> None:
-    """Merges an adapter; settings `vts`, `seed`, `frames`, `prompts_file`."""
+    """Merges an adapter; settings `vts`, `seed`, `frames` and those of `prompts`."""
     from groundvts.data.features import open_source
     from groundvts.data.inputs import Encoder
     from groundvts.data.moment import read_moments
@@ -93,7 +93,7 @@ def merge(options: Namespace) -> None:
 
 
 def infer(options: Namespace) -> None:
-    """Answers every query; settings `batch_size`, `max_new_tokens`, `prompts_file`."""
+    """Answers every query; settings of `inference` and of `prompts`, and a seed."""
     from groundvts.data.features import open_source
     from groundvts.data.files import write_jsonl
     from groundvts.data.inputs import Encoder
