@@ -12,7 +12,9 @@ import yaml
 from clips import steady, write_clip
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("Snakefile", "config.yaml", "workflow", "notebooks", "profiles", "envs", "src")
+COPIED = (
+    *("Snakefile", "config.yaml", "workflow", "notebooks", "profiles", "envs", "benchmarks", "src"),
+)
 
 
 def tiny_config() -> dict:

@@ -133,6 +133,7 @@ def test_pixels_of_the_cache_cannot_be_changed_through_it(
 
 
 KILLED = """
+import signal
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
@@ -140,6 +141,7 @@ from groundvts.data.frames import build_frame_cache
 from groundvts.data.store import Store
 from caches import SAMPLING, misbehave
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     folder = Path(sys.argv[2])
     videos = {path.stem: path for path in (folder / "videos").iterdir()}
     store = Store(folder / "store")
@@ -154,7 +156,7 @@ def test_an_interrupted_build_keeps_what_is_whole(tmp_path: Path, videos: dict, 
     script.write_text(KILLED)
     words = [sys.executable, str(script), str(Path(__file__).parent), str(tmp_path)]
     run = subprocess.Popen(words, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while len(list(store.folder.glob("*/*.npy"))) < 6 and time.monotonic() < deadline:
         time.sleep(0.05)
     workers = children(run.pid)

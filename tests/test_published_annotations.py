@@ -110,7 +110,9 @@ convert("charades_sta", "train", r"{folder}/charades_sta/charades_sta_train.txt"
 convert("activitynet_captions", "train", r"{folder}/activitynet_captions/train.json", "a")
 convert("qvhighlights", "train", r"{folder}/qvhighlights/highlight_train_release.jsonl", "q")
 used = resource.getrusage(resource.RUSAGE_SELF)
-print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+lines = open("/proc/self/status").read().splitlines()  # ru_maxrss begins at the parent's
+peak = next(line for line in lines if line.startswith("VmHWM")).split()[1]
+print(used.ru_utime + used.ru_stime, int(peak) / 1024)
 """
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True

@@ -29,8 +29,8 @@ from groundvts.toy.tokenizer import make_tokenizer
 SUPERVISION = [
     "Alignment: the colour and shape shown by every visual token, given as labels; this stands in "
     "for image-text pretraining. Trains vision tower, projector and word embeddings.",
-    "Pretraining: questions, captions and a small share of grounding over easy clips. Trains "
-    "projector and language model; the vision tower is frozen.",
+    "Pretraining: questions, captions and a small share of grounding and highlights over easy "
+    "clips. Trains projector and language model; the vision tower is frozen.",
 ]
 
 
