@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundvts.data.moment import Moment
-from groundvts.metrics.moments import best_overlap, overlap, query_scores
-from groundvts.metrics.score import score_moments
+from groundvts.metrics.moments import best_overlap, columns, means, overlap, query_scores
+from groundvts.metrics.predictions import match_predictions, read_prediction_file
+from groundvts.metrics.score import score_predictions
 
 second = st.integers(min_value=-100, max_value=1000).map(lambda tenths: tenths / 10)
 window = st.tuples(second, second)
@@ -44,6 +44,13 @@ def test_overlap_properties(pairs):
     np.testing.assert_array_equal(iou, overlap(target, predicted)[0])
 
 
+@pytest.mark.parametrize(("dtype", "counts"), [(np.float64, 100), (np.float32, 0)])
+def test_half_in_decimals_is_less_than_half_in_float32(dtype, counts):
+    iou, iop = best_overlap(np.array([(0.1, 0.2)]), [[(0.1, 0.3)]], dtype)
+    assert iou.dtype == iop.dtype == dtype
+    assert query_scores(iou, iop)["R1@0.5"] == counts
+
+
 def test_the_best_target_counts_for_each_measure_alone():
     targets = [[(0, 10)], [(0, 100), (4, 6), (50, 60)]]
     iou, iop = best_overlap(np.array([(0, 5), (3, 6)]), targets)
@@ -53,8 +60,7 @@ def test_the_best_target_counts_for_each_measure_alone():
 
 def test_a_score_at_the_threshold_counts():
     scores = query_scores(np.array([0.3, 0.5, 0.7, 0.0]), np.array([0.5, 0.3, 0.2, 0.0]))
-    means = {name: score.mean() for name, score in scores.items()}
-    assert means == pytest.approx(
+    assert means(scores) == pytest.approx(
         {
             "R1@0.3": 75,
             "R1@0.5": 50,
@@ -68,15 +74,39 @@ def test_a_score_at_the_threshold_counts():
     assert all(score.dtype == np.float64 for score in scores.values())
 
 
+@pytest.mark.parametrize(
+    ("strict", "expected"),
+    [
+        (False, {"R1@0.1": [0, 100, 100], "R1@0.5": [0, 0, 100], "IoP@0.7": [0, 0, 100]}),
+        (True, {"R1@0.1": [0, 0, 100], "R1@0.5": [0, 0, 0], "IoP@0.7": [0, 0, 0]}),
+    ],
+)
+def test_a_strict_threshold_must_be_passed(strict, expected):
+    ious, iops = np.array([0.0, 0.1, 0.5]), np.array([0.0, 0.2, 0.7])
+    scores = query_scores(ious, iops, iou_at=(0.1, 0.5), iop_at=(0.7,), strict=strict)
+    assert list(scores) == ["R1@0.1", "R1@0.5", "mIoU", "IoP@0.7", "mIoP"]
+    assert {name: scores[name].tolist() for name in expected} == expected
+
+
+@given(st.lists(st.floats(0, 1), min_size=1), st.booleans())
+def test_recall_falls_with_the_threshold(ious, strict):
+    scores = query_scores(np.array(ious), np.array(ious), (0.1, 0.3, 0.5, 0.7), (), strict)
+    shares = [scores[f"R1@{at}"].mean() for at in (0.1, 0.3, 0.5, 0.7)]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_queries_that_do_not_count_have_no_weight():
+    scores = {"all": np.array([100.0, 0.0]), "one": np.array([np.nan, 50.0])}
+    values, weights = columns(scores)
+    np.testing.assert_array_equal(values, [[100, 0], [0, 50]])
+    np.testing.assert_array_equal(weights, [[1, 0], [1, 1]])
+    assert means(scores) == {"all": 50, "one": 50}
+
+
 def test_real_predictions_score_as_published(reference_data):
     path = reference_data / "predictions" / "distime" / "charades_1B.json"
-    records = json.loads(path.read_text())
-    moments = [
-        Moment(str(n), "charades_sta", "test", r["video"], None, r["query"], tuple(r["span"]), n)
-        for n, r in enumerate(records)
-    ]
-    predictions = [{"id": str(n), "windows": r["pred"]} for n, r in enumerate(records)]
-    payload = score_moments(moments, predictions)
+    file = read_prediction_file(path, "charades_sta")
+    payload = score_predictions(file.moments, match_predictions(file, file.moments), resamples=50)
     assert payload["counts"] == {"asked": 3720, "scored": 3720, "failed": 0}
     values = {name: round(metric["value"], 2) for name, metric in payload["metrics"].items()}
     # R1@0.5 and R1@0.7 hold exact ties that float32 loses (56.26, 29.65).
@@ -87,5 +117,32 @@ def test_real_predictions_score_as_published(reference_data):
         "mIoU": 52.03,
         "IoP@0.3": 80.89,
         "IoP@0.5": 62.53,
+        "mIoP": 60.29,
+    }
+
+
+@pytest.mark.parametrize(
+    ("dtype", "strict", "half_iou", "most_iou", "half_iop"),
+    [
+        (np.float32, False, 56.26, 29.65, 62.53),
+        (np.float64, False, 56.40, 29.68, 62.53),
+        (np.float64, True, 56.32, 29.68, 62.50),
+    ],
+)
+def test_exact_ties_depend_on_precision_and_strictness(
+    reference_data, dtype, strict, half_iou, most_iou, half_iop
+):
+    path = reference_data / "predictions" / "distime" / "charades_1B.json"
+    records = json.loads(path.read_text())
+    first = np.array([record["pred"][0] for record in records])
+    overlaps = best_overlap(first, [record["span"] for record in records], dtype)
+    values = means(query_scores(*overlaps, strict=strict))
+    assert {name: round(value, 2) for name, value in values.items()} == {
+        "R1@0.3": 78.09,
+        "R1@0.5": half_iou,
+        "R1@0.7": most_iou,
+        "mIoU": 52.03,
+        "IoP@0.3": 80.89,
+        "IoP@0.5": half_iop,
         "mIoP": 60.29,
     }

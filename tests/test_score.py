@@ -1,15 +1,17 @@
 """Scoring: every moment asked has exactly one score; the constant window as a baseline."""
 
 import json
-import re
 
 import numpy as np
 import pytest
 
+from groundvts import cli
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
 from groundvts.metrics.constant import fit_constant_window, predict_constant
-from groundvts.metrics.score import read_predictions, score_moments
+from groundvts.metrics.predictions import Prediction
+from groundvts.metrics.score import compare, point_values, score_predictions
+from groundvts.metrics.trivial import trivial_predictions
 
 
 def moment(name: str, *windows: tuple[float, float], split: str = "test") -> Moment:
@@ -19,13 +21,19 @@ def moment(name: str, *windows: tuple[float, float], split: str = "test") -> Mom
 MOMENTS = [moment("a", (0.0, 10.0)), moment("b", (5.0, 15.0)), moment("c", (8.0, 2.0), (1.0, 2.0))]
 
 
-def predictions(**windows) -> list[dict]:
-    return [{"id": name, "windows": value, "failure": None} for name, value in windows.items()]
+def predictions(**windows) -> list[Prediction]:
+    """Predictions by moment's name; a text is the reason of a failure."""
+    return [
+        Prediction(name, windows=(), failure=value)
+        if isinstance(value, str)
+        else Prediction(name, windows=tuple(map(tuple, value)))
+        for name, value in windows.items()
+    ]
 
 
-def test_the_first_window_is_scored_and_order_does_not_matter():
-    given = predictions(c=[[1, 2]], b=[[20, 25], [5, 15]], a=[[0, 5]])
-    payload = score_moments(MOMENTS, given, resamples=100)
+def test_the_first_window_is_scored():
+    given = predictions(a=[[0, 5]], b=[[20, 25], [5, 15]], c=[[1, 2]])
+    payload = score_predictions(MOMENTS, given, resamples=100)
     assert (payload["dataset"], payload["split"]) == ("charades_sta", "test")
     assert payload["queries"] == {
         "id": ["a", "b", "c"],
@@ -36,77 +44,137 @@ def test_the_first_window_is_scored_and_order_does_not_matter():
     assert payload["counts"] == {"asked": 3, "scored": 3, "failed": 0}
     assert payload["metrics"]["mIoU"]["value"] == pytest.approx(50)
     assert payload["metrics"]["R1@0.5"]["value"] == pytest.approx(200 / 3)
+    assert payload["scores"]["R1@0.5"] == [100, 0, 100]
     for metric in payload["metrics"].values():
         assert metric["low"] <= metric["value"] <= metric["high"]
     json.dumps(payload, allow_nan=False)
 
 
-@pytest.mark.parametrize(
-    ("prediction", "reason"),
-    [
-        ({"windows": [[5, 15]], "failure": "video_unreadable"}, "video_unreadable"),
-        ({"windows": [], "failure": "one_number"}, "one_number"),
-        ({"windows": []}, "no_window"),
-        ({"windows": None}, "no_window"),
-        ({}, "no_window"),
-        ({"windows": [[5, None]]}, "not_finite"),
-        ({"windows": [None]}, "not_finite"),
-        ({"windows": [[5, float("nan")]]}, "not_finite"),
-        ({"windows": [[5, float("inf")]]}, "not_finite"),
-        ({"windows": [[5, 15, 20]]}, "not_finite"),
-        ({"windows": "5-15"}, "not_finite"),
-        ({"windows": [[15, 5]]}, "reversed"),
-    ],
-)
-def test_a_failure_scores_zero_and_is_listed(prediction, reason):
-    given = [*predictions(a=[[0, 10]], c=[[1, 2]]), {"id": "b"} | prediction]
-    payload = score_moments(MOMENTS, given, resamples=100)
+@pytest.mark.parametrize("reason", ["video_unreadable", "one_number", "no_window", "missing"])
+def test_a_failure_scores_zero_and_is_listed(reason):
+    given = predictions(a=[[0, 10]], b=reason, c=[[1, 2]])
+    payload = score_predictions(MOMENTS, given, resamples=100)
     assert payload["counts"] == {"asked": 3, "scored": 2, "failed": 1}
     assert payload["failures"] == [{"id": "b", "reason": reason}]
     assert payload["queries"]["IoU"] == [1.0, 0.0, 1.0]
     assert payload["metrics"]["mIoU"]["value"] == pytest.approx(200 / 3)
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (predictions(a=[], c=[]), "moments without a prediction: b;"),
-        (predictions(a=[], b=[], c=[], d=[]), "predictions of no moment asked: d;"),
-        (predictions(a=[], b=[], c=[]) + predictions(a=[]), "predictions repeated: a;"),
-        ([], "moments without a prediction: a, b, c;"),
-    ],
-)
-def test_ids_that_do_not_match_are_bad_input(given, message):
-    with pytest.raises(BadInput, match=message):
-        score_moments(MOMENTS, given)
-
-
 def test_moments_that_cannot_be_scored_are_bad_input():
-    with pytest.raises(BadInput, match="moments repeated: a"):
-        score_moments([MOMENTS[0]] * 2, predictions(a=[]))
     with pytest.raises(BadInput, match="no moments to score"):
-        score_moments([], [])
+        score_predictions([], [])
     with pytest.raises(BadInput, match="x: the moment has no true window"):
-        score_moments([moment("x")], predictions(x=[]))
+        score_predictions([moment("x")], predictions(x=[[1, 2]]))
     mixed = [MOMENTS[0], moment("x", (0.0, 1.0), split="val")]
     with pytest.raises(BadInput, match="moments of several splits: test, val"):
-        score_moments(mixed, predictions(a=[], x=[]))
+        score_predictions(mixed, predictions(a=[[1, 2]], x=[[1, 2]]))
+    with pytest.raises(BadInput, match="neither windows nor anything else"):
+        score_predictions(MOMENTS[:1], [Prediction("a", saliency=(1.0,))])
 
 
-def test_many_missing_ids_are_named_in_one_short_line():
-    many = [moment(str(n), (0.0, 1.0)) for n in range(100)]
-    expected = "moments without a prediction: 0, 1, 2, 3, 4 and 95 more; give one"
-    with pytest.raises(BadInput, match=expected):
-        score_moments(many, [])
+def highlighted(name: str) -> Moment:
+    return Moment(name, "qvhighlights", "val", f"v{name}", 10.0, "q", ((0.0, 4.0),),
+                  saliency=((0, (4, 4, 4)), (1, (3, 2, 4))))  # fmt: skip
 
 
-def test_predictions_are_read_from_jsonl(tmp_path):
-    path = tmp_path / "predictions.jsonl"
-    path.write_text('{"id": "a", "windows": [[0, 5]]}\n\n{"id": "b", "windows": []}\n')
-    assert [prediction["id"] for prediction in read_predictions(path)] == ["a", "b"]
-    path.write_text('{"id": "a"}\n{"windows": []}\n')
-    with pytest.raises(BadInput, match=re.escape(f"{path}, line 2: no id")):
-        read_predictions(path)
+def test_highlights_and_ranked_windows_are_scored_where_they_are_predicted():
+    moments = [highlighted("a"), highlighted("b")]
+    right, wrong = (1.0, 0.5, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0, 1.0)
+    both = [
+        Prediction("a", windows=((0.0, 4.0, 0.9), (5.0, 6.0, 0.1)), saliency=right),
+        Prediction("b", windows=((8.0, 9.0, 0.9), (0.0, 4.0, 0.5)), saliency=wrong),
+    ]
+    values = {
+        n: m["value"] for n, m in score_predictions(moments, both, resamples=10)["metrics"].items()
+    }
+    assert values["MR-R1@0.5"] == values["HD-Hit@1-VeryGood"] == 50
+    assert values["MR-mAP"] == pytest.approx(75)
+    only = [Prediction(p.id, saliency=p.saliency) for p in both]
+    payload = score_predictions(moments, only, resamples=10)
+    assert not any(name.startswith("MR") for name in payload["metrics"])
+    assert list(payload["queries"]) == ["id", "video"]
+
+
+def test_questions_need_the_answer_and_the_window():
+    moments = [
+        Moment(
+            n, "nextgqa", "val", n, 10.0, "q", ((0.0, 4.0),), options=("red", "blue"), answer="red"
+        )
+        for n in "abc"
+    ]
+    given = [
+        Prediction("a", windows=((0.0, 4.0),), answer="(A)"),
+        Prediction("b", windows=((6.0, 8.0),), answer="red"),
+        Prediction("c", windows=((0.0, 2.0),), answer="B"),
+    ]
+    metrics = score_predictions(moments, given, resamples=10)["metrics"]
+    assert metrics["Acc@QA"]["value"] == pytest.approx(200 / 3)
+    assert metrics["Acc@GQA"]["value"] == pytest.approx(100 / 3)
+    assert metrics["mIoU"]["value"] == pytest.approx(50)
+
+
+def test_two_records_are_compared_query_by_query():
+    better = score_predictions(
+        MOMENTS, predictions(a=[[0, 10]], b=[[5, 15]], c=[[1, 2]]), resamples=9
+    )
+    worse = score_predictions(
+        MOMENTS, predictions(a=[[0, 5]], b=[[5, 15]], c=[[1, 2]]), resamples=9
+    )
+    turned = json.loads(json.dumps(worse))
+    for part in ("queries", "scores"):
+        turned[part] = {name: values[::-1] for name, values in turned[part].items()}
+    for other in (worse, turned):
+        found = compare(better, other, resamples=200)
+        assert found["mIoU"]["value"] == pytest.approx(50 / 3)
+        assert found["mIoU"]["low"] <= found["mIoU"]["value"] <= found["mIoU"]["high"]
+        assert found["R1@0.5"]["value"] == 0
+        assert found["R1@0.5"]["p"] == 1
+    fewer = score_predictions(MOMENTS[:2], predictions(a=[[0, 5]], b=[[5, 15]]), resamples=9)
+    with pytest.raises(BadInput, match="different queries, such as c"):
+        compare(better, fewer)
+
+
+def test_trivial_predictions_look_at_no_video():
+    found = trivial_predictions([highlighted("a"), highlighted("b")])
+    assert found["whole video"][0].windows == ((0.0, 10.0),)
+    assert found["centre half"][0].windows == ((2.5, 7.5),)
+    assert found["all zero"][0].saliency == (0.0,) * 5
+    assert found["constant 3"][1].saliency == (3.0,) * 5
+    halves = found["random half"]
+    assert sorted(halves[0].saliency) == [0.0, 0.0, 3.0, 3.0, 3.0]
+    assert halves == trivial_predictions([highlighted("a"), highlighted("b")])["random half"]
+
+
+def test_the_submission_scores_as_officially_with_the_verb(reference_data, tmp_path):
+    official = json.loads(
+        (reference_data / "predictions/moment_detr/sample_val_preds_metrics_raw.json").read_text()
+    )["brief"]
+    cli.main([
+        "score", "qvhighlights", "--resamples", "20", "--out", str(tmp_path / "s.json"),
+        "--predictions", str(reference_data / "predictions/moment_detr/sample_val_preds.jsonl"),
+        "--annotations",
+        str(reference_data / "annotations/qvhighlights/highlight_val_release.jsonl"),
+    ])  # fmt: skip
+    record = json.loads((tmp_path / "s.json").read_text())
+    values = {name: metric["value"] for name, metric in record["metrics"].items()}
+    ours = {
+        "MR-full-R1@0.5": "MR-R1@0.5", "MR-full-R1@0.7": "MR-R1@0.7",
+        "MR-full-mAP": "MR-mAP", "MR-full-mAP@0.5": "MR-mAP@0.5",
+        "MR-full-mAP@0.75": "MR-mAP@0.75", "MR-short-mAP": "MR-mAP-short",
+        "MR-middle-mAP": "MR-mAP-middle", "MR-long-mAP": "MR-mAP-long",
+    }  # fmt: skip
+    for level in ("Fair", "Good", "VeryGood"):
+        ours |= {
+            f"HL-min-{level}-mAP": f"HD-mAP-{level}",
+            f"HL-min-{level}-Hit1": f"HD-Hit@1-{level}",
+        }
+    assert set(official) == set(ours)
+    assert len(official) == 14
+    for theirs, name in ours.items():
+        assert f"{values[name]:.2f}" == f"{official[theirs]:.2f}", name
+    trivial = record["trivial"]
+    assert [round(trivial["all zero"][f"HD-mAP-{level}"], 2) for level in
+            ("Fair", "Good", "VeryGood")] == [24.78, 19.45, 11.04]  # fmt: skip
 
 
 def test_the_constant_window_is_the_best_on_a_brute_force_grid():
@@ -141,5 +209,5 @@ def test_constant_predictions_have_the_common_form():
 
 
 def score(moments, window) -> float:
-    given = predict_constant(moments, window)
-    return score_moments(moments, given, resamples=1)["metrics"]["mIoU"]["value"]
+    given = [Prediction(m.id, windows=(tuple(window),)) for m in moments]
+    return point_values(moments, given)["mIoU"]

@@ -92,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         def add(*names: str, **options) -> Callable:
             for one in names:
                 extra = {"required": True} if one.startswith("--") else {"metavar": one.upper()}
-                command.add_argument(one, **{"type": _text, **extra, **options})
+                typed = {} if options.get("action") else {"type": _text}
+                command.add_argument(one, **{**typed, **extra, **options})
             return add
 
         return add
@@ -154,7 +155,18 @@ def _result_verbs(verb: Callable) -> None:
     add = verb("constant", results.constant, "predict one window, fitted on training moments")
     add("--train", "--moments", "--out")
     add = verb("score", results.score, "score predictions")
-    add("dataset")("--predictions", "--annotations", "--out")("--run", required=False)
+    add("dataset")("--predictions", "--out")("--run", required=False)
+    add("--annotations", required=False, help="published file or moments.jsonl")
+    add("--spans", required=False, help="NExT-GQA's JSON of grounded segments")
+    add("--durations", required=False, help="the Charades CSV, or JSON of seconds by video")
+    add("--protocol", choices=("fixed", "official"), required=False, help="how answers are read")
+    add("--precision", choices=("float64", "float32"), default="float64", required=False,
+        help="of IoU; published figures are float32")  # fmt: skip
+    add("--complete", action="store_true", required=False,
+        help="count queries without a prediction as failures")  # fmt: skip
+    add("--resamples", type=_count, default=10000, required=False)
+    add = verb("compare", results.compare, "paired differences of two score records")
+    add("ours", "theirs")("--out")
     add("--resamples", type=_count, default=10000, required=False)
     add = verb("tokens", results.tokens, "recall of the queried object's tokens, stage by stage")
     add("--run", "--objects", "--moments", "--out")

@@ -1,5 +1,6 @@
 """From a benchmark's published annotation to moments.jsonl and validation.json."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -10,9 +11,10 @@ from groundvts.data.activitynet_captions import read_activitynet_captions
 from groundvts.data.charades_sta import read_charades_sta
 from groundvts.data.documents import Published
 from groundvts.data.durations import read_durations
+from groundvts.data.files import read_bytes
 from groundvts.data.folder import VideoFolder
 from groundvts.data.llava_video import read_llava_video
-from groundvts.data.moment import read_moments, write_moments
+from groundvts.data.moment import REQUIRED, Moment, read_moments, write_moments
 from groundvts.data.nextgqa import read_nextgqa
 from groundvts.data.own import read_own
 from groundvts.data.qvhighlights import read_qvhighlights
@@ -74,6 +76,37 @@ def convert(
     except OSError as error:
         raise BadInput(f"{out}: cannot be written ({error.strerror}); name a folder") from None
     return content
+
+
+def read_truth(
+    dataset: str,
+    annotations: str | Path,
+    durations: str | Path | None = None,
+    spans: str | Path | None = None,
+    split: str = "unknown",
+) -> list[Moment]:
+    """Moments of a published file, every readable record as annotated, or of a moments.jsonl.
+
+    Raises BadInput as `convert` and `read_moments` do.
+    """
+    if _is_moments(Path(annotations)):
+        return read_moments(annotations)
+    lengths, _ = read_durations(Path(durations)) if durations else ({}, [])
+    checked = Validation(dataset, split, lengths, None, {}, {})
+    for entry in _reader(dataset, spans)(Path(annotations)):
+        checked.add(entry)
+    _check_records(checked, dataset, annotations)
+    return checked.moments
+
+
+def _is_moments(path: Path) -> bool:
+    """Whether a file is the kit's own moments.jsonl, judged by its first line."""
+    first = read_bytes(path).lstrip().split(b"\n", 1)[0]
+    try:
+        fields = json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(fields, dict) and set(REQUIRED) <= set(fields)
 
 
 def _reader(dataset: str, spans: str | Path | None) -> Callable[[Path], Published]:

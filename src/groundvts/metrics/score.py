@@ -1,131 +1,149 @@
 """Predictions against moments: every moment asked has exactly one score."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from groundvts.data.files import read_jsonl
-from groundvts.data.moment import Moment, is_finite
+from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
-from groundvts.metrics.bootstrap import clustered_intervals
-from groundvts.metrics.moments import best_overlap, query_scores
+from groundvts.metrics.bootstrap import clustered_intervals, paired_differences
+from groundvts.metrics.detection import detection_scores
+from groundvts.metrics.highlights import highlight_scores
+from groundvts.metrics.moments import best_overlap, columns, means, query_scores
+from groundvts.metrics.predictions import Prediction
+from groundvts.metrics.qa import question_scores, read_choices
+
+PRECISIONS = {"float64": np.float64, "float32": np.float32}
+Scores = dict[str, np.ndarray]
 
 
-def read_predictions(path: str | Path) -> list[dict[str, Any]]:
-    """All predictions (or selections) of a JSONL file. Raises BadInput with file and line."""
-    predictions = []
-    for line, fields in read_jsonl(path):
-        if not isinstance(fields.get("id"), str):
-            raise BadInput(f"{path}, line {line}: no id; give every prediction its moment's id")
-        predictions.append(fields)
-    return predictions
-
-
-def score_moments(
+def score_predictions(
     moments: Sequence[Moment],
-    predictions: Sequence[Mapping[str, Any]],
+    predictions: Sequence[Prediction],
+    protocol: str = "fixed",
+    precision: str = "float64",
     resamples: int = 10_000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Payload of a score record: metrics in percent, counts, failures and each query's scores.
+    """Payload of a score record: metrics in percent with intervals, counts, failures and scores.
 
-    The first window of a prediction is scored against the best of the true windows. A failure, or
-    a first window that is absent, not finite or reversed, scores zero and is listed with its
-    reason. queries.IoU and queries.IoP lie in [0, 1].
-    Raises BadInput naming the ids that are missing, unknown or repeated, and for a moment without
-    a true window.
+    `predictions` are those of the moments, in their order (`match_predictions`). A failure scores
+    zero and is listed with its reason. queries holds id, video and, where windows are scored, the
+    first window's IoU and IoP in [0, 1]; scores each metric's value per query (None: it does not
+    count). precision is that of IoU: published figures are float32.
+    Raises BadInput for a moment without the label that is scored.
     """
-    windows_N2, failures = _first_windows(moments, match(moments, predictions))
-    iou, iop = best_overlap(windows_N2, [moment.windows for moment in moments])
+    scores, queries = query_values(moments, predictions, protocol, precision)
     videos = [moment.video for moment in moments]
+    intervals = clustered_intervals(*columns(scores), videos, resamples, seed)
+    failures = [
+        {"id": moment.id, "reason": prediction.failure}
+        for moment, prediction in zip(moments, predictions, strict=True)
+        if prediction.failure
+    ]
     asked, failed = len(moments), len(failures)
     return {
         "dataset": _only("dataset", moments),
         "split": _only("split", moments),
-        "metrics": _metrics(query_scores(iou, iop), videos, resamples, seed),
+        "precision": precision,
+        "metrics": {
+            name: {"value": float(value), "low": float(low), "high": float(high)}
+            for name, value, low, high in zip(scores, *intervals, strict=True)
+        },
         "counts": {"asked": asked, "scored": asked - failed, "failed": failed},
         "failures": failures,
-        "queries": {
-            "id": [moment.id for moment in moments],
-            "video": videos,
-            "IoU": iou.tolist(),
-            "IoP": iop.tolist(),
+        "queries": {"id": [moment.id for moment in moments], "video": videos, **queries},
+        "scores": {
+            name: [None if np.isnan(value) else float(value) for value in score_Q]
+            for name, score_Q in scores.items()
         },
     }
 
 
-def match(
-    moments: Sequence[Moment], predictions: Sequence[Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
-    """The prediction of each moment, in the order of the moments.
+def query_values(
+    moments: Sequence[Moment],
+    predictions: Sequence[Prediction],
+    protocol: str = "fixed",
+    precision: str = "float64",
+) -> tuple[Scores, dict[str, list[float]]]:
+    """{metric: score_Q} in percent, and the first window's IoU and IoP of each query.
 
-    Raises BadInput if ids are repeated on either side, missing or unknown, naming the first five.
+    QVHighlights: moments as ranked windows and highlights; questions with options: answers and how
+    they are grounded; all others: the first window. What a file does not predict is not scored.
     """
-    asked = Counter(moment.id for moment in moments)
-    given = Counter(prediction["id"] for prediction in predictions)
-    troubles = {
-        "moments repeated": [id for id, times in asked.items() if times > 1],
-        "predictions repeated": [id for id, times in given.items() if times > 1],
-        "moments without a prediction": [id for id in asked if id not in given],
-        "predictions of no moment asked": [id for id in given if id not in asked],
-    }
-    for trouble, ids in troubles.items():
-        if ids:
-            more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
-            raise BadInput(
-                f"{trouble}: {', '.join(ids[:5])}{more}; give one prediction for every moment"
-            )
-    if not asked:
+    if not moments:
         raise BadInput("no moments to score; give a split that holds some")
-    by_id = {prediction["id"]: prediction for prediction in predictions}
-    return [by_id[moment.id] for moment in moments]
+    scores: Scores = {}
+    queries: dict[str, list[float]] = {}
+    iou = iop = None
+    if predictions[0].windows is not None:
+        iou, iop = _overlaps(moments, predictions, PRECISIONS[precision])
+        queries = {"IoU": iou.tolist(), "IoP": iop.tolist()}
+    if _only("dataset", moments) == "qvhighlights":
+        if iou is not None:
+            ranked = [prediction.windows or () for prediction in predictions]
+            scores |= detection_scores(ranked, [moment.windows for moment in moments])
+        if predictions[0].saliency is not None:
+            scores |= highlight_scores(moments, [p.saliency for p in predictions])
+    elif all(moment.options and moment.answer for moment in moments):
+        _, right = read_choices(moments, predictions, protocol)
+        scores |= question_scores(right, iou, iop)
+    elif iou is not None:
+        scores |= query_scores(iou, iop)
+    if not scores:
+        raise BadInput("neither windows nor anything else to score is predicted; give such a file")
+    return scores, queries
 
 
-def _first_windows(
-    moments: Sequence[Moment], paired: Sequence[Mapping[str, Any]]
-) -> tuple[np.ndarray, list[dict[str, str]]]:
-    """The scored window of each moment (s, [N, 2]; empty for a failure), and the failures."""
-    windows_N2, failures = np.zeros((len(moments), 2)), []
-    for row, (moment, prediction) in enumerate(zip(moments, paired, strict=True)):
+def _overlaps(
+    moments: Sequence[Moment], predictions: Sequence[Prediction], dtype: type
+) -> tuple[np.ndarray, np.ndarray]:
+    """IoU and IoP of each first window; 0 for a failure."""
+    windows_N2 = np.zeros((len(moments), 2))
+    for row, (moment, prediction) in enumerate(zip(moments, predictions, strict=True)):
         if not moment.windows:
             raise BadInput(
                 f"{moment.id}: the moment has no true window; score a labelled split, or drop it "
                 "when converting (no_windows)"
             )
-        reason = _failure(prediction)
-        if reason:
-            failures.append({"id": moment.id, "reason": reason})
-        else:
-            windows_N2[row] = prediction["windows"][0]
-    return windows_N2, failures
+        if not prediction.failure:
+            windows_N2[row] = prediction.windows[0][:2]
+    return best_overlap(windows_N2, [moment.windows for moment in moments], dtype)
 
 
-def _failure(prediction: Mapping[str, Any]) -> str | None:
-    """Why a prediction scores zero, or None if its first window counts."""
-    if prediction.get("failure"):
-        return str(prediction["failure"])
-    windows = prediction.get("windows")
-    if not windows:
-        return "no_window"
-    first = windows[0] if isinstance(windows, list | tuple) else None
-    if not isinstance(first, list | tuple) or len(first) != 2 or not all(map(is_finite, first)):
-        return "not_finite"
-    return "reversed" if first[0] > first[1] else None
-
-
-def _metrics(
-    scores: dict[str, np.ndarray], videos: list[str], resamples: int, seed: int
+def compare(
+    ours: dict[str, Any], theirs: dict[str, Any], resamples: int = 10_000, seed: int = 0
 ) -> dict[str, dict[str, float]]:
-    """{name: {value, low, high}} in percent, from each query's scores."""
-    scores_NM = np.stack(list(scores.values()), axis=1)
-    intervals = clustered_intervals(scores_NM, np.ones_like(scores_NM), videos, resamples, seed)
+    """{metric: {value, low, high, p}}: paired differences (points) of two score records.
+
+    Raises BadInput unless both hold the scores of the same queries.
+    """
+    first, second = ours["queries"]["id"], theirs["queries"]["id"]
+    if sorted(first) != sorted(second):
+        odd = sorted(set(first) ^ set(second))[:5]
+        raise BadInput(f"the records hold different queries, such as {', '.join(odd)}")
+    names = [name for name in ours["scores"] if name in theirs["scores"]]
+    if not names:
+        raise BadInput("the records share no metric; score both with the same benchmark")
+    place = {name: row for row, name in enumerate(second)}
+    order = [place[name] for name in first]
+    runs = []
+    for record, rows in ((ours, slice(None)), (theirs, order)):
+        arrays = {n: np.array(record["scores"][n], dtype=float)[rows] for n in names}
+        runs.append(columns(arrays))
+    found = paired_differences(*runs, ours["queries"]["video"], resamples, seed)
     return {
-        name: {"value": float(value), "low": float(low), "high": float(high)}
-        for name, value, low, high in zip(scores, *intervals, strict=True)
+        name: dict(zip(("value", "low", "high", "p"), map(float, row), strict=True))
+        for name, *row in zip(names, *found, strict=True)
     }
+
+
+def point_values(
+    moments: Sequence[Moment], predictions: Sequence[Prediction], **options
+) -> dict[str, float]:
+    """Each metric in percent, without intervals."""
+    return means(query_values(moments, predictions, **options)[0])
 
 
 def _only(field: str, moments: Sequence[Moment]) -> str:

@@ -1,17 +1,29 @@
 """Token recall: how much of the queried object the kept tokens hold (toy benchmark only)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from groundvts.data.files import read_jsonl
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
 from groundvts.metrics.bootstrap import clustered_intervals
-from groundvts.metrics.score import match
 
 SHARES = ("object", "interval", "distractors")
 ROUNDING = 1e-6  # s
+
+
+def read_selections(path: str | Path) -> list[dict[str, Any]]:
+    """All selections, or predictions, of a JSONL file. Raises BadInput with file and line."""
+    predictions = []
+    for line, fields in read_jsonl(path):
+        if not isinstance(fields.get("id"), str):
+            raise BadInput(f"{path}, line {line}: no id; give every prediction its moment's id")
+        predictions.append(fields)
+    return predictions
 
 
 def token_recall(
@@ -102,3 +114,30 @@ def _kept(selection: Mapping[str, Any], tokens: int) -> np.ndarray:
     keep = np.zeros(tokens, dtype=bool)
     keep[kept] = True
     return keep
+
+
+def match(
+    moments: Sequence[Moment], predictions: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The prediction of each moment, in the order of the moments.
+
+    Raises BadInput if ids are repeated on either side, missing or unknown, naming the first five.
+    """
+    asked = Counter(moment.id for moment in moments)
+    given = Counter(prediction["id"] for prediction in predictions)
+    troubles = {
+        "moments repeated": [id for id, times in asked.items() if times > 1],
+        "predictions repeated": [id for id, times in given.items() if times > 1],
+        "moments without a prediction": [id for id in asked if id not in given],
+        "predictions of no moment asked": [id for id in given if id not in asked],
+    }
+    for trouble, ids in troubles.items():
+        if ids:
+            more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
+            raise BadInput(
+                f"{trouble}: {', '.join(ids[:5])}{more}; give one prediction for every moment"
+            )
+    if not asked:
+        raise BadInput("no moments to score; give a split that holds some")
+    by_id = {prediction["id"]: prediction for prediction in predictions}
+    return [by_id[moment.id] for moment in moments]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from groundvts import records
 from groundvts.errors import BadInput
+from groundvts.verbs.settings import keep_inputs
 
 
 def constant(options: Namespace) -> None:
@@ -26,25 +27,73 @@ def constant(options: Namespace) -> None:
 
 
 def score(options: Namespace) -> None:
-    """Scores predictions against moments; prints the metrics."""
-    from groundvts.data.moment import read_moments
-    from groundvts.metrics.score import read_predictions, score_moments
+    """Scores predictions against their truth; prints the metrics beside trivial predictions."""
+    from groundvts.data.convert import read_truth
+    from groundvts.metrics.predictions import match_predictions, read_prediction_file
+    from groundvts.metrics.score import point_values, score_predictions
+    from groundvts.metrics.trivial import trivial_predictions
 
-    settings = {"resamples": options.resamples}
-    inputs = {"predictions": options.predictions, "annotations": options.annotations}
+    given = {"annotations": options.annotations, "spans": options.spans}
+    inputs = {"predictions": options.predictions} | {k: v for k, v in given.items() if v}
+    keep_inputs(inputs.values(), options.out)
     made = Path(options.predictions).with_suffix(".record.json")
     known = records.read_record(made) if made.exists() else {"protocol": "fixed", "seed": 0}
-    with records.recording("score", settings, inputs, known["protocol"], known["seed"]) as record:
-        moments = read_moments(options.annotations)
+    protocol = options.protocol or known["protocol"]
+    settings = {"resamples": options.resamples, "precision": options.precision}
+    with records.recording("score", settings, inputs, protocol, known["seed"]) as record:
+        file = read_prediction_file(options.predictions, options.dataset)
+        moments = list(file.moments or ())
+        if options.annotations:
+            moments = read_truth(
+                options.dataset, options.annotations, options.durations, options.spans
+            )
+        elif not moments:
+            raise BadInput(f"{options.predictions}: holds no truth; name it by --annotations")
         other = next((m for m in moments if m.dataset != options.dataset), None)
         if other:
             raise BadInput(f"{options.annotations}: {other.id} is of {other.dataset}: score that")
+        matched = match_predictions(file, moments, options.complete)
         record["run"] = options.run or Path(options.predictions).stem
-        record |= score_moments(moments, read_predictions(options.predictions), options.resamples)
+        record |= score_predictions(moments, matched, protocol, **settings)
+        record["trivial"] = {
+            name: point_values(moments, predictions, precision=options.precision)
+            for name, predictions in trivial_predictions(moments).items()
+            if name in ("whole video", "centre half") or options.dataset == "qvhighlights"
+        }
     records.write_json(options.out, record)
+    _print_scores(record)
+
+
+def _print_scores(record: dict) -> None:
+    """A table on the terminal: value, interval, and what trivial predictions reach."""
+    trivial = record["trivial"]
+    width = max(map(len, record["metrics"]))
+    print(" " * width, f"{'value':>7}  {'95 % interval':<17}", *(f"{name:>12}" for name in trivial))
     for name, metric in record["metrics"].items():
-        print(f"{name:8} {metric['value']:6.2f}  [{metric['low']:.2f}, {metric['high']:.2f}]")
+        bounds = f"[{metric['low']:.2f}, {metric['high']:.2f}]"
+        others = (f"{v[name]:12.2f}" if name in v else " " * 12 for v in trivial.values())
+        print(f"{name:<{width}} {metric['value']:7.2f}  {bounds:<17}", *others)
     print("  ".join(f"{key} {count}" for key, count in record["counts"].items()))
+
+
+def compare(options: Namespace) -> None:
+    """Paired differences between two score records of the same queries."""
+    from groundvts.metrics.score import compare as run
+
+    inputs = {"ours": options.ours, "theirs": options.theirs}
+    keep_inputs(inputs.values(), options.out)
+    settings = {"resamples": options.resamples}
+    with records.recording("compare", settings, inputs) as record:
+        ours, theirs = (records.read_record(path) for path in inputs.values())
+        for path, scored in ((options.ours, ours), (options.theirs, theirs)):
+            if not {"scores", "queries"} <= set(scored):
+                raise BadInput(f"{path}: no score record with its queries; make it by score")
+        record["differences"] = run(ours, theirs, options.resamples)
+    records.write_json(options.out, record)
+    width = max(map(len, record["differences"]))
+    for name, found in record["differences"].items():
+        bounds = f"[{found['low']:+.2f}, {found['high']:+.2f}]"
+        print(f"{name:<{width}} {found['value']:+7.2f}  {bounds:<18} p {found['p']:.4f}")
 
 
 def tokens(options: Namespace) -> None:
@@ -53,8 +102,7 @@ def tokens(options: Namespace) -> None:
     `after` holds the stages on the probe's moments, `test` the final model on the test moments.
     """
     from groundvts.data.moment import read_moments
-    from groundvts.metrics.score import read_predictions
-    from groundvts.metrics.tokens import token_recall
+    from groundvts.metrics.tokens import read_selections, token_recall
 
     files = dict(pair.split("=", 1) for pair in options.selections)
     inputs = {"objects": options.objects, "moments": options.moments, **files}
@@ -65,12 +113,12 @@ def tokens(options: Namespace) -> None:
         objects = json.loads(Path(options.objects).read_text(encoding="utf-8"))
         record["run"] = options.run
         record["after"] = {
-            stage: token_recall(moments, read_predictions(file), objects, options.resamples)
+            stage: token_recall(moments, read_selections(file), objects, options.resamples)
             for stage, file in files.items()
         }
         if options.predictions:
             asked = read_moments(options.test_moments)
-            predicted = read_predictions(options.predictions)
+            predicted = read_selections(options.predictions)
             record["test"] = token_recall(asked, predicted, objects, options.resamples)
     records.write_json(options.out, record)
 

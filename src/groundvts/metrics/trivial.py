@@ -1,0 +1,46 @@
+"""Predictions that look at no video: what any method has to beat; some published ones do not."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from groundvts.data.moment import Moment
+from groundvts.metrics.highlights import positive_clips
+from groundvts.metrics.predictions import Prediction
+
+
+def trivial_predictions(moments: Sequence[Moment], seed: int = 0) -> dict[str, list[Prediction]]:
+    """{name: a prediction for each moment}, of what the moments are annotated for.
+
+    whole video: [0, D]; centre half: [D / 4, 3 D / 4] (both where every duration D is known).
+    Highlights, a score for each clip: all zero; constant 3; random half: half of the clips, drawn
+    by seed and id, score 3. The window fitted on training moments is the verb `constant`.
+    """
+    found: dict[str, list[Prediction]] = {}
+    if all(moment.windows and moment.duration for moment in moments):
+        found["whole video"] = [_window(moment, 0.0, 1.0) for moment in moments]
+        found["centre half"] = [_window(moment, 0.25, 0.75) for moment in moments]
+    if any(moment.saliency is not None for moment in moments):
+        clips = [len(positive_clips(m)) if m.saliency is not None else 1 for m in moments]
+        pairs = list(zip(moments, clips, strict=True))
+        found["all zero"] = [_graded(moment, np.zeros(count)) for moment, count in pairs]
+        found["constant 3"] = [_graded(moment, np.full(count, 3.0)) for moment, count in pairs]
+        found["random half"] = [_graded(m, _random_half(m, count, seed)) for m, count in pairs]
+    return found
+
+
+def _window(moment: Moment, start: float, end: float) -> Prediction:
+    length = moment.duration or 0.0
+    return Prediction(moment.id, windows=((start * length, end * length),))
+
+
+def _graded(moment: Moment, saliency: np.ndarray) -> Prediction:
+    return Prediction(moment.id, saliency=tuple(saliency.tolist()))
+
+
+def _random_half(moment: Moment, count: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(zlib.crc32(f"{seed}:{moment.id}".encode()))
+    return 3.0 * (rng.permutation(count) < count / 2)

@@ -1,0 +1,340 @@
+"""Prediction files of three layouts: what is read, what is a failure, what is refused."""
+
+import json
+import re
+import time
+
+import numpy as np
+import pytest
+
+from groundvts.data.moment import Moment
+from groundvts.errors import BadInput
+from groundvts.metrics.moments import best_overlap, query_scores
+from groundvts.metrics.predictions import (
+    Prediction,
+    PredictionFile,
+    match_predictions,
+    read_prediction_file,
+)
+
+RECORD = {"video": "v1", "query": "a dog", "span": [[0, 10]], "pred": [[0, 5]]}
+QUESTION = RECORD | {"options": ["a", "b", "c"], "ans": "B", "response": "(B)"}
+SUBMITTED = {"qid": 7, "pred_relevant_windows": [[0, 5, 0.9]], "pred_saliency_scores": [0.5, -1]}
+OWN = {"id": "a", "windows": [[0, 5]], "failure": None}
+
+
+def write(tmp_path, content):
+    """A file of a list (JSON), of a tuple (JSONL), of text or of bytes."""
+    path = tmp_path / "p.json"
+    if isinstance(content, list):
+        content = json.dumps(content)
+    elif isinstance(content, tuple):
+        content = "\n".join(json.dumps(row) for row in content) + "\n"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def read(tmp_path, content):
+    return read_prediction_file(write(tmp_path, content), "d", "test")
+
+
+def one(tmp_path, row):
+    (prediction,) = read(tmp_path, [row]).predictions
+    return prediction
+
+
+# ---- layouts
+
+
+def test_the_kits_own_predictions(tmp_path):
+    failed = {"id": "b", "windows": [[9, 10]], "failure": "unread_video", "answer": None}
+    file = read(tmp_path, (OWN | {"answer": "from 0s to 5s", "kept": [1]}, failed))
+    assert file.predictions == (
+        Prediction("a", ((0.0, 5.0),), answer="from 0s to 5s"),
+        Prediction("b", (), failure="unread_video"),
+    )
+    assert file.moments is None
+
+
+def test_a_submission_may_lack_windows_or_saliency(tmp_path):
+    assert one(tmp_path, SUBMITTED) == Prediction("7", ((0.0, 5.0, 0.9),), (0.5, -1.0))
+    without = {key: value for key, value in SUBMITTED.items() if key != "pred_saliency_scores"}
+    assert one(tmp_path, without) == Prediction("7", ((0.0, 5.0, 0.9),))
+    without = {key: value for key, value in SUBMITTED.items() if key != "pred_relevant_windows"}
+    assert one(tmp_path, without) == Prediction("7", saliency=(0.5, -1.0))
+
+
+def test_records_bring_their_own_moments_and_a_pair_may_repeat(tmp_path):
+    question = {"vid": 12, "question": "why?", "span": [1, 3], "pred": [2, 4], "duration": 30}
+    question |= {"options": ["x", "y"], "ans": 1, "response": "B."}
+    file = read(tmp_path, [RECORD, RECORD, question])
+    assert [prediction.id for prediction in file.predictions] == ["0", "1", "2"]
+    first, second, third = file.moments
+    assert (first.video, first.query, first.windows) == ("v1", "a dog", ((0.0, 10.0),))
+    assert (first.dataset, first.split, first.source_key) == ("d", "test", "[0]")
+    assert first != second
+    assert (third.video, third.query, third.duration) == ("12", "why?", 30)
+    assert (third.options, third.answer, third.windows) == (("x", "y"), "y", ((1.0, 3.0),))
+    assert file.predictions[2] == Prediction("2", ((2.0, 4.0),), answer="B.")
+    assert match_predictions(file, file.moments) == list(file.predictions)
+
+
+@pytest.mark.parametrize("answer", [1, "B", "b", "(B)", "B.", "beta"])
+def test_the_right_option_by_index_letter_or_text(tmp_path, answer):
+    row = QUESTION | {"options": ["alpha", "beta", "gamma"], "ans": answer}
+    assert read(tmp_path, [row]).moments[0].answer == "beta"
+
+
+def test_of_a_question_without_a_span_only_the_answer_counts(tmp_path):
+    row = {key: value for key, value in QUESTION.items() if key not in ("span", "pred")}
+    file = read(tmp_path, [row])
+    assert file.moments[0].windows == ()
+    assert file.predictions == (Prediction("0", answer="(B)"),)
+
+
+@pytest.mark.parametrize("rows", [[OWN], [SUBMITTED], [RECORD]])
+def test_a_list_lines_a_byte_order_mark_and_crlf_are_the_same(tmp_path, rows):
+    expected = read(tmp_path, rows)
+    text = "\r\n\r\n".join(json.dumps(row) for row in rows) + "\r\n"
+    for content in (tuple(rows), text, b"\xef\xbb\xbf" + text.encode(), f" \n{json.dumps(rows)}"):
+        found = read(tmp_path, content)
+        assert found.predictions == expected.predictions
+        assert (found.moments is None) == (expected.moments is None)
+
+
+# ---- failures of one query
+
+
+@pytest.mark.parametrize("pred", [None, [], [None], [None, None], [1, None], [[1, 2], [None, 3]]])
+def test_a_null_is_a_failure(tmp_path, pred):
+    found = one(tmp_path, RECORD | {"pred": pred})
+    assert (found.windows, found.failure) == ((), "no_window")
+    if pred is None or not any(isinstance(time, int) for time in pred):
+        for row in (OWN | {"windows": pred}, SUBMITTED | {"pred_relevant_windows": pred}):
+            if pred != [None, None]:
+                assert one(tmp_path, row).failure == "no_window"
+
+
+def test_a_reversed_window_is_a_failure_if_it_is_the_first_and_keeps_its_rank(tmp_path):
+    found = one(tmp_path, RECORD | {"pred": [[5, 1], [0, 10]]})
+    assert (found.windows, found.failure) == (((5.0, 1.0), (0.0, 10.0)), "reversed")
+    found = one(tmp_path, RECORD | {"pred": [[0, 10], [5, 1]]})
+    assert (found.windows, found.failure) == (((0.0, 10.0), (5.0, 1.0)), None)
+
+
+def test_nothing_predicted_for_the_clips_is_empty(tmp_path):
+    assert one(tmp_path, SUBMITTED | {"pred_saliency_scores": None}).saliency == ()
+    assert one(tmp_path, QUESTION | {"response": None}).answer is None
+
+
+# ---- refused files
+
+
+NAN, INF, HUGE = float("nan"), float("inf"), 10**500
+DEEP = "[" * 100_000
+MALFORMED = {
+    "empty": ("", ": holds no record; check"),
+    "blank": (" \n\r\n", ": holds no record; check"),
+    "empty list": ([], ": holds no record; check"),
+    "byte order mark alone": (b"\xef\xbb\xbf", ": holds no record; check"),
+    "a number": ("3", ", line 1: not a JSON object"),
+    "a text": ('"pred"', ", line 1: not a JSON object"),
+    "a pretty object": ('{\n"id": "a"}', ", line 1: not a JSON object"),
+    "broken line": (json.dumps(OWN) + "\n{", ", line 2: not a JSON object"),
+    "cut line": (json.dumps(OWN)[:-3], ", line 1: not a JSON object"),
+    "broken list": ('[{"pred":\n }]', ", line 2: not valid JSON"),
+    "cut list": (json.dumps([RECORD])[:-1], ", line 1: not valid JSON"),
+    "list and more": ("[]\n[]", ", line 2: not valid JSON"),
+    "nested deeply": (DEEP, ": nested too deeply"),
+    "nested line": ('{"id": ' + DEEP, ", line 1: not a JSON object"),
+    "list in list": ([[RECORD]], ", [0]: not an object: a list"),
+    "null in list": ([RECORD, None], ", [1]: not an object"),
+    "list in lines": (json.dumps(OWN) + "\n[]", ", line 2: not a JSON object"),
+    "utf-16": (json.dumps(OWN).encode("utf-16"), ", line 1: "),
+    "not utf-8": (b'{"id": "\xff", "windows": []}', ", line 1: byte 9 of the line is not UTF-8"),
+    "not utf-8 list": (b'[\n{"id": "\xff", "windows": []}]', ", line 2: byte 9 of the line"),
+    "csv": ("qid,start,end\n1,2,3\n", ", line 1: not a JSON object"),
+    "a key twice": ('{"id": "a", "id": "b", "windows": []}', ", line 1: key stands twice: 'id'"),
+    "a key twice in a list": ('[{"pred": 1, "pred": 2}]', ", pred: key stands twice"),
+    "no known key": ([{"text": "x"}], ", [0]: no `id`, `qid` or `pred`"),
+    "no values": ([OWN, {"id": "b"}], ", [1]: neither of windows, saliency, answer"),
+    "qid alone": (({"qid": 1},), ", line 1: neither of pred_relevant_windows, pred_sal"),
+    "mixed": ((OWN, SUBMITTED), ", line 2: another layout than the first"),
+    "mixed list": ([RECORD, OWN], ", [1]: another layout than the first"),
+    "windows in some": (
+        (SUBMITTED, {"qid": 8, "pred_saliency_scores": [1]}),
+        ", line 2: no `pred_relevant_windows`, unlike other records",
+    ),
+    "saliency in some": (
+        ({"qid": 8, "pred_relevant_windows": []}, SUBMITTED),
+        ", line 1: no `pred_saliency_scores`, unlike other records",
+    ),
+    "id is null": ([OWN | {"id": None}], ", [0]: id is no text or whole number: null"),
+    "id is a bool": ([OWN | {"id": True}], ", [0]: id is no text or whole number: True"),
+    "id is blank": ([OWN | {"id": " "}], ", [0]: id is no text or whole number: ' '"),
+    "id is a list": ([OWN | {"id": ["a"]}], ", [0]: id is no text or whole number: a list"),
+    "qid is a fraction": ([SUBMITTED | {"qid": 1.5}], ", [0]: qid is no text or whole number: 1.5"),
+    "failure is a number": ([OWN | {"failure": 1}], ", [0]: failure is no text: 1"),
+    "answer is a list": ([OWN | {"answer": ["x"]}], ", [0]: answer is no text: a list"),
+    "windows are text": ([OWN | {"windows": "0-5"}], ", [0]: windows is no list of at most 1000"),
+    "windows are an object": ([OWN | {"windows": {"s": 1}}], ", [0]: windows is no list"),
+    "windows are flat": ([OWN | {"windows": [0, 5]}], ", [0]: windows holds no [start, end]: 0"),
+    "windows are many": ([OWN | {"windows": [[0, 1]] * 1001}], "at most 1000: 1001 of them"),
+    "a window is a text": ([OWN | {"windows": ["0 5"]}], ", [0]: windows holds no [start, end]"),
+    "a window is nested": ([OWN | {"windows": [[[0, 5]]]}], ", [0]: windows holds no [start"),
+    "a window of one": ([OWN | {"windows": [[5]]}], ", [0]: windows holds no [start, end]: a list"),
+    "a window of four": ([OWN | {"windows": [[1, 2, 3, 4]]}], ", [0]: windows holds no [start"),
+    "times are texts": ([OWN | {"windows": [["0", "5"]]}], ", [0]: windows holds no finite number"),
+    "times are bools": ([OWN | {"windows": [[False, True]]}], "no finite number up to 1e12: False"),
+    "NaN": ((OWN, OWN | {"windows": [[0, NAN]]}), ", line 2: windows holds no finite number"),
+    "infinite": ([RECORD | {"pred": [0, INF]}], ", [0]: pred holds no finite number"),
+    "overflowing": ('[{"id": 1, "windows": [[0, 1e999]]}]', ", [0]: windows holds no finite"),
+    "huge": ([RECORD | {"pred": [0, HUGE]}], ", [0]: pred holds no finite number"),
+    "absurd": ([RECORD | {"pred": [0, 1e300]}], ", [0]: pred holds no finite number up to 1e12"),
+    "NaN score": (
+        [SUBMITTED | {"pred_relevant_windows": [[0, 1, NAN]]}],
+        ", [0]: pred_relevant_windows holds no finite number up to 1e12: nan",
+    ),
+    "scores of some": (
+        [SUBMITTED | {"pred_relevant_windows": [[0, 1, 0.5], [0, 1]]}],
+        ", [0]: pred_relevant_windows has windows with a score and without",
+    ),
+    "saliency is a number": (
+        [SUBMITTED | {"pred_saliency_scores": 1}],
+        ", [0]: pred_saliency_scores is no list of at most 43200: 1",
+    ),
+    "saliency holds a null": (
+        [SUBMITTED | {"pred_saliency_scores": [1, None]}],
+        ", [0]: pred_saliency_scores holds no finite number up to 1e12: null",
+    ),
+    "saliency holds NaN": ([SUBMITTED | {"pred_saliency_scores": [NAN]}], "number up to 1e12: nan"),
+    "saliency holds lists": ([SUBMITTED | {"pred_saliency_scores": [[1]]}], "1e12: a list"),
+    "saliency is long": (
+        [SUBMITTED | {"pred_saliency_scores": [0] * 43_201}],
+        "no list of at most 43200: 43201 of them",
+    ),
+    "no pred": ([{"video": "v", "query": "q", "span": [0, 1]}], ", [0]: no `pred`; add it"),
+    "no span": ([{"video": "v", "query": "q", "pred": [0, 1]}], ", [0]: no `span`; add it"),
+    "span is null": ([RECORD | {"span": None}], ", [0]: span holds no window [start, end]"),
+    "span is empty": ([RECORD, RECORD | {"span": []}], ", [1]: span holds no window"),
+    "span holds a null": ([RECORD | {"span": [1, None]}], ", [0]: span holds no window"),
+    "span holds NaN": ([RECORD | {"span": [1, NAN]}], ", [0]: span holds no finite number"),
+    "span has scores": ([RECORD | {"span": [[1, 2, 3]]}], ", [0]: span holds no window [start"),
+    "span is a text": ([QUESTION | {"span": ""}], ", [0]: span is no list"),
+    "no video": ([RECORD | {"video": None}], ", [0]: video is no text or whole number: null"),
+    "vid is a list": ([RECORD | {"vid": []}], ", [0]: vid is no text or whole number: a list"),
+    "no query": ([RECORD | {"query": None}], ", [0]: no text `query` or `question`; add it"),
+    "query is a number": ([RECORD | {"query": 3}], ", [0]: query is no text: 3"),
+    "duration is NaN": ([RECORD | {"duration": NAN}], ", [0]: duration is no positive number: nan"),
+    "duration is zero": ([RECORD | {"duration": 0}], ", [0]: duration is no positive number: 0"),
+    "no options": ([RECORD | {"ans": "A"}], ", [0]: options are no list of 2 to 26 texts"),
+    "one option": ([QUESTION | {"options": ["a"]}], ", [0]: options are no list of 2 to 26"),
+    "many options": ([QUESTION | {"options": ["a"] * 27}], ", [0]: options are no list of 2 to 26"),
+    "options are numbers": ([QUESTION | {"options": [1, 2]}], ", [0]: options are no list"),
+    "no ans": ([QUESTION | {"ans": None}], ", [0]: ans is no option: null or missing"),
+    "ans is a bool": ([QUESTION | {"ans": True}], ", [0]: ans is no option: True"),
+    "ans is too high": ([QUESTION | {"ans": 3}], ", [0]: ans is no option: 3"),
+    "ans is negative": ([QUESTION | {"ans": -1}], ", [0]: ans is no option: -1"),
+    "ans is unknown": ([QUESTION | {"ans": "D"}], ", [0]: ans is no option: 'D'"),
+    "response is a list": ([QUESTION | {"response": ["B"]}], ", [0]: response is no text: a list"),
+    "no response": (
+        [RECORD | {"options": ["a", "b"], "ans": "A"}],
+        ", [0]: no `response` to the question; add it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_file_is_one_line_of_bad_input(tmp_path, name):
+    content, message = MALFORMED[name]
+    path = write(tmp_path, content)
+    with pytest.raises(BadInput, match=re.escape(message)) as caught:
+        read_prediction_file(path, "d")
+    line = str(caught.value)
+    assert line.startswith(f"{path}")
+    assert line.isprintable()
+    assert len(line) < 300 + len(str(path))
+    assert "; " in line.removeprefix(str(path))
+
+
+def test_a_file_that_cannot_be_read_is_bad_input(tmp_path):
+    with pytest.raises(BadInput, match=r"no\.json: No such file"):
+        read_prediction_file(tmp_path / "no.json", "d")
+    with pytest.raises(BadInput, match="not a regular file"):
+        read_prediction_file(tmp_path, "d")
+
+
+# ---- joining
+
+
+def moments(*ids):
+    return [Moment(id, "d", "test", f"v{id}", 30.0, "q", ((0.0, 1.0),)) for id in ids]
+
+
+def given(*ids, **values):
+    return PredictionFile("p.json", tuple(Prediction(id, **values) for id in ids))
+
+
+def test_predictions_come_in_the_order_of_the_moments():
+    found = match_predictions(given("b", "a", windows=()), moments("a", "b"))
+    assert [prediction.id for prediction in found] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "asked", "message"),
+    [
+        ("ac", "abc", "p.json: moments without a prediction: 'b'; give one"),
+        ("abcd", "abc", "p.json: predictions of no moment asked: 'd'; give one"),
+        ("abca", "abc", "p.json: predictions repeated: 'a'; give one"),
+        ("abc", "abca", "p.json: moments repeated: 'a'; give one"),
+        ("a", "abcdefgh", "prediction: 'b', 'c', 'd', 'e', 'f' and 2 more; give one"),
+        ("a", "", "predictions of no moment asked: 'a'"),
+    ],
+)
+def test_ids_that_do_not_match_are_named(ids, asked, message):
+    with pytest.raises(BadInput, match=re.escape(message)):
+        match_predictions(given(*ids), moments(*asked))
+    if "without" not in message and "prediction:" not in message:
+        with pytest.raises(BadInput, match=re.escape(message)):
+            match_predictions(given(*ids), moments(*asked), complete=True)
+
+
+def test_missing_predictions_are_completed_on_demand():
+    found = match_predictions(given("a", saliency=(1.0,)), moments("b", "a"), complete=True)
+    assert found[0] == Prediction("b", saliency=(), failure="missing")
+    found = match_predictions(given("a", windows=()), moments("a", "b"), complete=True)
+    assert found[1] == Prediction("b", windows=(), failure="missing")
+
+
+def test_joining_a_large_file_is_linear():
+    ids = [str(n) for n in range(20_000)]
+    asked, file = moments(*ids), given(*ids[::2], windows=())
+    began = time.perf_counter()
+    match_predictions(file, asked, complete=True)
+    assert time.perf_counter() - began < 2
+
+
+# ---- published predictions
+
+
+def test_real_records_have_their_published_scores(reference_data):
+    path = reference_data / "predictions" / "distime" / "charades_1B.json"
+    file = read_prediction_file(path, "charades_sta", "test")
+    assert len(file.predictions) == 3720
+    assert not [prediction for prediction in file.predictions if prediction.failure]
+    windows = np.array([prediction.windows[0] for prediction in file.predictions])
+    scores = query_scores(*best_overlap(windows, [moment.windows for moment in file.moments]))
+    expected = {"R1@0.3": 78.09, "R1@0.5": 56.40, "R1@0.7": 29.68, "mIoU": 52.03}
+    expected |= {"IoP@0.3": 80.89, "IoP@0.5": 62.53, "mIoP": 60.29}
+    for name, value in expected.items():
+        assert scores[name].mean() == pytest.approx(value, abs=0.006), name
+
+
+def test_a_real_submission_is_read_whole(reference_data):
+    path = reference_data / "predictions" / "moment_detr" / "sample_val_preds.jsonl"
+    file = read_prediction_file(path, "qvhighlights", "val")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [prediction.id for prediction in file.predictions] == [str(row["qid"]) for row in lines]
+    for prediction, row in zip(file.predictions, lines, strict=True):
+        assert [list(window) for window in prediction.windows] == row["pred_relevant_windows"]
+        assert list(prediction.saliency) == row["pred_saliency_scores"]
