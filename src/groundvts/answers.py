@@ -1,7 +1,8 @@
-"""The answer grammar: built for training, read back after inference (protocol `fixed`).
+"""The answer grammar: built for training, read back after inference.
 
-Nothing is repaired: a reversed interval is a failure and is not swapped, an end beyond the video
-is kept, and two numbers that no word joins ("2 and 3 items") are no interval.
+Under protocol `fixed` nothing is repaired: a reversed interval is a failure and is not swapped, an
+end beyond the video is kept, and two numbers that no word joins ("2 and 3 items") are no interval.
+Protocol `official` reads as the released code does, faults included (`official_answers`).
 
 Highlights are levels of two-second clips: clip k lasts from 2k s to 2k + 2 s. A level is the score
 it stands for: 4 very important, 3 important, 2 less important.
@@ -12,7 +13,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from groundvts.answer_intervals import Interval, intervals
+from groundvts.answer_times import clean
 from groundvts.errors import BadInput
+from groundvts.official_answers import official_spans, official_window
 
 Window = tuple[float, float]
 
@@ -21,31 +25,18 @@ LONGEST_VIDEO = 86_400.0  # s; no clip after it is read
 LEVELS = {4: "very important", 3: "important", 2: "less important"}
 NO_HIGHLIGHTS = "nothing is important"
 
-_NUMBER = r"[0-9]{1,9}(?:\.[0-9]+)?"
-_SECONDS = r"s(?:ec(?:ond)?s?)?(?![a-z])"
-_MINUTES = r"m(?:in(?:ute)?s?)?(?![a-z])"
-_TIME = rf"""(?<![\w.:,])-?(?:
-    [0-9]{{1,9}}(?::[0-5]?[0-9]){{1,2}}(?:\.[0-9]+)?(?![0-9:])
-  | {_NUMBER}\s*{_MINUTES}\s*{_NUMBER}\s*{_SECONDS}
-  | {_NUMBER}\s*(?:{_MINUTES}|{_SECONDS})
-  | {_NUMBER}(?![\w:]|\.[0-9]|,[0-9])
-)"""
-_TOKEN = re.compile(_TIME, re.VERBOSE | re.IGNORECASE | re.ASCII)
-_INTERVAL = re.compile(
-    rf"""(?P<between>\bbetween\s+)?(?P<start>{_TIME})
-    \s*(?P<word>\b(?:to|until|till|through|and)\b|-|–|—)\s*(?P<end>{_TIME})""",
-    re.VERBOSE | re.IGNORECASE | re.ASCII,
+_LEVEL = re.compile(
+    r"\b(?:(very|extremely|highly|moderately|less|least|not)\s)?important\b", re.IGNORECASE
 )
-_PART = re.compile(rf"({_NUMBER})\s*([ms]?)", re.IGNORECASE | re.ASCII)
-_LEVEL = re.compile(r"\b(?:(very|less|not)\s+)?important\b", re.IGNORECASE | re.ASCII)
-_SCORES = {"very": 4, "": 3, "less": 2, "not": 2}
+_SCORES = {"very": 4, "extremely": 4, "highly": 4, "less": 2, "least": 2, "not": 2}  # else 3
 
 
 @dataclass(frozen=True)
 class ParsedAnswer:
     """What an answer says: windows (s) in text order, or why none can be read.
 
-    failure: None | "no_window" | "one_number" | "reversed"; detail: one line, or None.
+    failure: None | "no_window" | "one_number" | "no_duration" (the answer counts from the end of
+    a video of unknown duration) | "reversed"; detail: one line, or None.
     """
 
     windows: tuple[Window, ...] = ()
@@ -58,7 +49,8 @@ class ParsedHighlights:
     """What an answer says of a video's clips: the level (4, 3, 2) of each one named, or a failure.
 
     failure, the reason of the first interval that cannot be used: None | "no_window" (there is
-    none) | "no_level" (none stands before it) | "reversed" | "outside"; detail: one line, or None.
+    none) | "no_level" (none stands before it) | "no_duration" | "reversed" | "outside"; detail:
+    one line, or None.
     """
 
     levels: Mapping[int, int] = field(default_factory=dict)
@@ -71,21 +63,28 @@ def format_window(start: float, end: float, time_format: str = "{:.1f}") -> str:
     return f"from {time_format.format(start)}s to {time_format.format(end)}s"
 
 
-def parse_windows(answer: str, duration: float | None = None) -> ParsedAnswer:
-    """Read every interval (s) of `answer`; `duration` (s) only serves the detail.
+def parse_windows(
+    answer: str, duration: float | None = None, protocol: str = "fixed"
+) -> ParsedAnswer:
+    """Read every interval (s) of `answer` to a video of `duration` (s).
 
-    If the first interval is reversed the answer fails; later reversed ones are left out and named.
+    If the first interval cannot be used the answer fails; later ones are left out and named.
+    Protocol `official` reads one window, which may be reversed.
     """
-    intervals = list(_intervals(answer))
-    if not intervals:
-        times = _TOKEN.findall(answer)
+    if protocol == "official":
+        window, failure = official_window(answer, duration)
+        return ParsedAnswer((window,) if window else (), failure)
+    text = clean(answer)
+    found, times = intervals(text, duration)
+    if not found:  # two times and nothing else
+        found, _ = intervals(f"[{text.strip(' .')}]", duration)
+    if not found:
         failure = "one_number" if len(times) == 1 else "no_window"
-        return ParsedAnswer(failure=failure, detail=_line(", ".join(times[:4])) or None)
-    (start, end), text = intervals[0]
-    if start > end:
-        return ParsedAnswer(failure="reversed", detail=text)
-    windows = tuple(window for window, _ in intervals if window[0] <= window[1])
-    remarks = [f"left out, reversed: {text}" for (s, e), text in intervals if s > e]
+        return ParsedAnswer(failure=failure, detail=", ".join(t.text for t in times[:4]) or None)
+    if found[0].failure:
+        return ParsedAnswer(failure=found[0].failure, detail=found[0].text)
+    windows = tuple((one.start, one.end) for one in found if not one.failure)
+    remarks = [f"left out, {one.failure}: {one.text}" for one in found if one.failure]
     if duration is not None:
         late = [end for _, end in windows if end > duration]
         remarks += [f"ends {end - duration:.2f} s after the video" for end in late]
@@ -138,75 +137,61 @@ def format_highlights(levels: Mapping[int, int], time_format: str = "{:.1f}") ->
     return "; ".join(groups) or NO_HIGHLIGHTS
 
 
-def parse_highlights(answer: str, duration: float | None = None) -> ParsedHighlights:
+def parse_highlights(
+    answer: str, duration: float | None = None, protocol: str = "fixed"
+) -> ParsedHighlights:
     """Read the levels of the clips of a video of `duration` (s).
 
     An interval has the level last named before it and means every clip that it holds a part of:
     its start is rounded down to a clip, its end up, and the clip that starts at the end is not
     meant. A clip with several levels has the highest. An interval that cannot be used is left out
-    and named.
+    and named (protocol `official`: not named).
     """
-    if _line(answer).strip(" .").lower() == NO_HIGHLIGHTS:
+    text = clean(answer)
+    if text.strip(" .").lower() == NO_HIGHLIGHTS:
         return ParsedHighlights()
     length = LONGEST_VIDEO if duration is None else min(duration, LONGEST_VIDEO)
-    marks = bytearray(max(0, math.ceil(length / CLIP_SECONDS)))
+    clips = max(0, math.ceil(length / CLIP_SECONDS))
+    if protocol == "official":
+        found = official_spans(answer)
+        spans = [(level, *_clips(start, end)) for level, start, end in found]
+        return ParsedHighlights(_marked(spans, clips), None if found else "no_window")
     spans, left_out, remarks = [], [], []
-    for level, (start, end), text in _levelled(answer):
-        first = math.floor(start / CLIP_SECONDS)
-        after = max(first + 1, math.ceil(end / CLIP_SECONDS))
-        if level is None or start > end:
-            left_out.append(("no_level" if level is None else "reversed", text))
-        elif after <= 0 or first >= len(marks):
-            left_out.append(("outside", text))
-        else:
-            spans.append((level, max(first, 0), min(after, len(marks))))
-            if after > len(marks):
-                remarks.append(f"ends after the video: {text}")
+    for level, one in _levelled(text, duration):
+        if failure := one.failure if level else "no_level":
+            left_out.append((failure, one.text))
+            continue
+        first, after = _clips(one.start, one.end)
+        after = max(first + 1, after)
+        if after <= 0 or first >= clips:
+            left_out.append(("outside", one.text))
+            continue
+        spans.append((level, first, after))
+        if after > clips:
+            remarks.append(f"ends after the video: {one.text}")
     remarks += [f"left out, {reason}: {text}" for reason, text in left_out]
-    for level, first, after in sorted(spans):
-        marks[first:after] = bytes([level]) * (after - first)
-    levels = {clip: level for clip, level in enumerate(marks) if level}
     failure = None if spans else left_out[0][0] if left_out else "no_window"
-    return ParsedHighlights(levels, failure, "; ".join(remarks) or None)
+    return ParsedHighlights(_marked(spans, clips), failure, "; ".join(remarks) or None)
 
 
-def _levelled(answer: str) -> Iterator[tuple[int | None, Window, str]]:
-    """Every interval of `answer`: the level last named before it, the times (s), its text."""
-    before, *rest = _LEVEL.split(answer)
-    words = [_SCORES[(word or "").lower()] for word in rest[::2]]
-    for level, text in zip([None, *words], [before, *rest[1::2]], strict=True):
-        for times, found in _intervals(text):
-            yield level, times, found
+def _clips(start: float, end: float) -> tuple[int, int]:
+    """The first clip that an interval (s) holds a part of, and the clip after the last."""
+    return math.floor(start / CLIP_SECONDS), math.ceil(end / CLIP_SECONDS)
 
 
-def _intervals(text: str) -> Iterator[tuple[Window, str]]:
-    """Every interval of `text` in order: its times (s), as they stand, and its words in a line."""
-    for match in _INTERVAL.finditer(text):
-        if match["word"].lower() != "and" or match["between"]:
-            yield _interval(match), _line(match.group())
+def _marked(spans: list[tuple[int, int, int]], clips: int) -> dict[int, int]:
+    """The highest level of each of the first `clips` clips in spans (level, first, after)."""
+    marks = bytearray(clips)
+    for level, first, after in sorted(spans):
+        first, after = max(first, 0), min(after, clips)
+        marks[first:after] = bytes([level]) * max(0, after - first)
+    return {clip: level for clip, level in enumerate(marks) if level}
 
 
-def _line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _interval(match: re.Match) -> Window:
-    """Both times in seconds; a bare start takes the minutes of its end ("1 to 2 minutes")."""
-    start, end = match["start"], match["end"]
-    if re.fullmatch(rf"-?{_NUMBER}", start) and re.fullmatch(rf"-?{_NUMBER}\s*m.*", end, re.I):
-        return 60 * float(start), _seconds(end)
-    return _seconds(start), _seconds(end)
-
-
-def _seconds(time: str) -> float:
-    """One matched time, "65.5", "65s", "1:05", "0:01:05" or "1 min 5 s", in seconds."""
-    sign = -1.0 if time.startswith("-") else 1.0
-    time = time.removeprefix("-")
-    total = 0.0
-    if ":" in time:
-        for part in time.split(":"):
-            total = 60 * total + float(part)
-    else:
-        for number, unit in _PART.findall(time):
-            total += float(number) * (60 if unit.lower() == "m" else 1)
-    return sign * total
+def _levelled(text: str, duration: float | None) -> Iterator[tuple[int | None, Interval]]:
+    """Every interval of `text` with the level last named before it."""
+    before, *rest = _LEVEL.split(text)
+    levels = [_SCORES.get((word or "").lower(), 3) for word in rest[::2]]
+    for level, part in zip([None, *levels], [before, *rest[1::2]], strict=True):
+        for one in intervals(part, duration)[0]:
+            yield level, one

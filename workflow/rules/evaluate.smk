@@ -1,6 +1,12 @@
 # Scores with intervals, and which tokens each stage's sampler keeps.
 
-METRICS = [f"{LIBRARY}/metrics/{name}.py" for name in ("moments", "bootstrap", "score")]
+METRICS = [
+    f"{LIBRARY}/metrics/{name}.py"
+    for name in (
+        *("bootstrap", "detection", "highlights", "moments"),
+        *("predictions", "qa", "score", "trivial"),
+    )
+]
 
 
 rule score:

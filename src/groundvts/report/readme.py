@@ -25,6 +25,7 @@ def save_reference(results: str | Path, reference: str | Path) -> None:
     write_json(reference / "runs.json", json.loads((results / "runs.json").read_text("utf-8")))
     for path in sorted(results.glob("scores/*/*.json")):
         record = read_record(path)
+        record.pop("scores", None)
         if "queries" in record:
             queries = record["queries"]
             iou = [round(value, 6) for value in queries["IoU"]]

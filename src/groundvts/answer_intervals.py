@@ -1,0 +1,139 @@
+"""Intervals in an answer's text: which times belong together, in words of many languages.
+
+Patterns are matched to a text in which one character stands for each time (`mark_times`). All
+their pieces are bounded, so that reading takes linear time.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from groundvts.answer_times import BARE, SECONDS, TIMED, Time, mark_times, words
+
+_T = f"[{TIMED}{BARE}]"
+_TO = words(
+    r"(?:and\s)?(?:(?:lasts|continues|goes|runs|extends)\s)?(?:up\s)?(?:to|until|till?|through|thru)"
+    r"|bis|à|jusqu\s(?:à|au)|hasta|até|fino\sa(?:lla|l)?|tot|до|по|đến|hingga|sampai",
+    "到|至|から|부터|에서|إلى|से",
+)
+_JOIN = rf"(?:-{{1,3}}>?|=>|~|\.{{2,3}}|{_TO})"
+_BEFORE = words(
+    "at|about|around|approx\\.?|approximately|roughly|circa|ca\\.?|the|time|timestamp|is|of|t|mark"
+    f"|video|clip|{SECONDS}|секунды",
+    "第|时间|約|约|大约|在|于",
+)
+_FILL = rf"(?:\s?(?:[~≈:=\[\]]|{_BEFORE})){{0,4}}\s?"
+_TAIL = rf"\.?\s?(?:{words('mark|point', '开始|处|左右|頃')}\s?)?[\],]{{0,2}}\s?"
+_STARTS = words(
+    "starts?|starting|started|begin|begins|beginning|began|anfang|beginn|début|inicio|início|inizio"
+    "|principio|начал[оа]",
+    "开始|开头|開始|始め|最初|처음",
+)
+_ENDS = words(
+    "end|ends|ending|ended|finish|finishes|stops?|stopping|ende|schluss|fin|final|fine|fim|einde"
+    "|slut|конца|конец",
+    "结束|结尾|最后|終了|最後|末尾|終わり|끝",
+)
+_FIRST = words(
+    "first|initial|opening|ersten?|premi(?:er|ère)s?|primer[oa]s?|prim[ie]|primeir[oa]s|eerste"
+    "|första|первые",
+    "前|最初の?|처음",
+)
+_LAST = words(
+    "last|final|closing|letzten?|derni(?:er|ère)s?|[úu]ltim[oaie]s?|laatste|sista|последние",
+    "最后|最後の?|마지막",
+)
+_PAST = words("after|before|until|by|nach|vor|après|avant|después\\sde|antes\\sde")
+_ARTICLE = r"(?:(?:the|very|zum|la|el|o|het)\s){0,2}"
+_ALONE = rf"(?!{_TAIL}{_JOIN}{_FILL}{_T})"  # no time is joined to it
+
+
+def _either(edge: str) -> str:
+    """The first or last seconds: "first 5 seconds", "5 premières secondes"."""
+    return rf"(?:{edge}\s?{TIMED}{_ALONE}|{BARE}\s{edge}\s(?:{words(SECONDS)}))"
+
+
+def _labelled(one: str, other: str) -> str:
+    """Two named times: "starts at 3 s and ends at 7 s", "start: 3, end: 7"."""
+    between = rf"{_TAIL}[;.|/]?\s?(?:(?:{_JOIN}|{words('and|then|it|the|und|et|y')})\s?){{0,3}}"
+    return rf"{one}{_FILL}{_T}{between}{other}{_FILL}{_T}"
+
+
+_BETWEEN = words("between|zwischen|entre|tussen|tra|fra|mellan|между")
+_FROM = words("de|da|du|dal|dalle|desde|des|dès|od")
+# What an interval is, and how it is written; of two that begin together the upper one counts.
+_KINDS = (
+    ("pair", _labelled(_STARTS, _ENDS)),
+    ("swapped", _labelled(_ENDS, _STARTS)),
+    ("pair", rf"\[\s?{_T}\.?(?:\s?[,;]\s?|\s){_T}[.\s]?\]"),
+    ("pair", rf"{_T}{_TAIL}{_JOIN}{_FILL}{_T}"),
+    ("pair", rf"{_BETWEEN}{_FILL}{_T}{_TAIL}{words('and|und|et|y|e|en|och|и')}{_FILL}{_T}"),
+    ("pair", rf"{_FROM}{_FILL}{_T}{_TAIL}{words('al?|au|alle|do')}{_FILL}{_T}"),
+    ("pair", rf"{_T}\s?(?:和|与|と|와|과){_FILL}{_T}\s?(?:之间|之間|の間|사이)"),
+    ("neither", rf"{_PAST}\s{_ARTICLE}(?:{_FIRST}|{_LAST})\s?{_T}"),
+    ("head", _either(_FIRST)),
+    ("tail", _either(_LAST)),
+    ("head", rf"{_STARTS}{_FILL}{_JOIN}{_FILL}{_T}"),
+    ("rest", rf"{_T}{_TAIL}{_JOIN}\s?{_ARTICLE}{_ENDS}(?!{_FILL}{_T})"),
+)
+
+
+@cache
+def _patterns() -> list[tuple[str, re.Pattern]]:
+    return [(kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _KINDS]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval (s) and its words; start is None where the video's duration is needed."""
+
+    start: float | None
+    end: float | None
+    text: str
+
+    @property
+    def failure(self) -> str | None:
+        """None, "no_duration" or "reversed"."""
+        if self.start is None or self.end is None:
+            return "no_duration"
+        return "reversed" if self.start > self.end else None
+
+
+def intervals(text: str, duration: float | None) -> tuple[list[Interval], list[Time]]:
+    """Every interval of `text` (cleaned) in order, and every time; `duration` (s) is the video's.
+
+    The first N seconds are [0, N], the last N are [duration - N, duration].
+    """
+    marked, times = mark_times(text)
+    matches = [
+        (match.start(), rank, kind, match)
+        for rank, (kind, pattern) in enumerate(_patterns())
+        for match in pattern.finditer(marked)
+    ]
+    found, end = [], 0
+    for start, _, kind, match in sorted(matches, key=lambda row: row[:2]):
+        if start < end:
+            continue
+        end = match.end()
+        if kind != "neither":
+            named = [times[place] for place in range(start, end) if place in times]
+            said = "".join(times[i].text if i in times else marked[i] for i in range(start, end))
+            found.append(Interval(*_window(kind, named, duration), said))
+    return found, list(times.values())
+
+
+def _window(
+    kind: str, times: list[Time], duration: float | None
+) -> tuple[float | None, float | None]:
+    """Start and end (s) of an interval of a kind, as they stand in the text."""
+    first, last = times[0], times[-1]
+    if kind == "head":
+        return 0.0, first.seconds
+    if kind == "tail":
+        return (None if duration is None else duration - first.seconds), duration
+    if kind == "rest":
+        return first.seconds, duration
+    start = first.seconds
+    if first.unit is None and last.unit is not None:  # "1 to 2 minutes"
+        start *= last.unit
+    return (last.seconds, start) if kind == "swapped" else (start, last.seconds)
