@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 
 from groundvts import cli
+from groundvts.data.files import write_jsonl
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
 from groundvts.metrics.constant import fit_constant_window, predict_constant
-from groundvts.metrics.predictions import Prediction
-from groundvts.metrics.score import compare, point_values, score_predictions
+from groundvts.metrics.predictions import (
+    Prediction,
+    match_predictions,
+    read_prediction_file,
+)
+from groundvts.metrics.score import compare, point_values, reread, score_predictions
+from groundvts.metrics.submission import submission
 from groundvts.metrics.trivial import trivial_predictions
 
 
@@ -132,6 +138,32 @@ def test_two_records_are_compared_query_by_query():
     fewer = score_predictions(MOMENTS[:2], predictions(a=[[0, 5]], b=[[5, 15]]), resamples=9)
     with pytest.raises(BadInput, match="different queries, such as c"):
         compare(better, fewer)
+
+
+def test_another_protocol_reads_the_answers_again():
+    given = [
+        Prediction("a", windows=((0.0, 10.0),), answer="from 0s to 10s"),
+        Prediction("b", windows=(), answer="1:05 to 1:20", failure="no_window"),
+        Prediction("c", windows=(), answer=None, failure="unread_video"),
+    ]
+    fixed, official = (reread(MOMENTS, given, name) for name in ("fixed", "official"))
+    assert [prediction.windows for prediction in fixed] == [((0, 10),), ((65, 80),), ()]
+    assert [prediction.windows for prediction in official] == [((0, 10),), ((5, 1),), ()]
+    assert fixed[2] == official[2] == given[2]
+
+
+def test_a_submission_scores_as_the_predictions_it_was_made_of(tmp_path):
+    moments = [highlighted("7"), highlighted("8")]
+    given = [
+        Prediction("7", windows=((5.0, 6.0), (0.0, 4.0)), saliency=(1.0, 0.0, 0.0, 0.0, 0.0)),
+        Prediction("8", windows=(), saliency=(), failure="no_window"),
+    ]
+    write_jsonl(tmp_path / "s.jsonl", submission(moments, given))
+    file = read_prediction_file(tmp_path / "s.jsonl", "qvhighlights")
+    assert file.predictions[0].windows == ((5.0, 6.0, 1.0), (0.0, 4.0, 0.5))
+    again = match_predictions(file, moments)
+    assert point_values(moments, again) == point_values(moments, given)
+    assert json.loads((tmp_path / "s.jsonl").read_text().splitlines()[0])["qid"] == 7
 
 
 def test_trivial_predictions_look_at_no_video():

@@ -159,12 +159,14 @@ def _result_verbs(verb: Callable) -> None:
     add("--annotations", required=False, help="published file or moments.jsonl")
     add("--spans", required=False, help="NExT-GQA's JSON of grounded segments")
     add("--durations", required=False, help="the Charades CSV, or JSON of seconds by video")
-    add("--protocol", choices=("fixed", "official"), required=False, help="how answers are read")
+    add("--protocol", choices=("fixed", "official"), required=False, help="read answers again, so")
     add("--precision", choices=("float64", "float32"), default="float64", required=False,
         help="of IoU; published figures are float32")  # fmt: skip
     add("--complete", action="store_true", required=False,
         help="count queries without a prediction as failures")  # fmt: skip
     add("--resamples", type=_count, default=10000, required=False)
+    add = verb("submission", results.submission, "predictions as a QVHighlights submission")
+    add("--predictions", "--annotations", "--out")
     add = verb("compare", results.compare, "paired differences of two score records")
     add("ours", "theirs")("--out")
     add("--resamples", type=_count, default=10000, required=False)

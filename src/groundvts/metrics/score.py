@@ -1,10 +1,12 @@
 """Predictions against moments: every moment asked has exactly one score."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from groundvts.answers import parse_windows
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
 from groundvts.metrics.bootstrap import clustered_intervals, paired_differences
@@ -59,6 +61,22 @@ def score_predictions(
             for name, score_Q in scores.items()
         },
     }
+
+
+def reread(
+    moments: Sequence[Moment], predictions: Sequence[Prediction], protocol: str
+) -> list[Prediction]:
+    """The predictions with their windows read from the answers again, under another protocol.
+
+    What has no answer (a video that could not be read) and what chooses an option stay.
+    """
+    read = []
+    for moment, prediction in zip(moments, predictions, strict=True):
+        if prediction.answer is not None and not moment.options:
+            parsed = parse_windows(prediction.answer, moment.duration, protocol)
+            prediction = replace(prediction, windows=parsed.windows, failure=parsed.failure)
+        read.append(prediction)
+    return read
 
 
 def query_values(

@@ -30,7 +30,7 @@ def score(options: Namespace) -> None:
     """Scores predictions against their truth; prints the metrics beside trivial predictions."""
     from groundvts.data.convert import read_truth
     from groundvts.metrics.predictions import match_predictions, read_prediction_file
-    from groundvts.metrics.score import point_values, score_predictions
+    from groundvts.metrics.score import point_values, reread, score_predictions
     from groundvts.metrics.trivial import trivial_predictions
 
     given = {"annotations": options.annotations, "spans": options.spans}
@@ -53,6 +53,8 @@ def score(options: Namespace) -> None:
         if other:
             raise BadInput(f"{options.annotations}: {other.id} is of {other.dataset}: score that")
         matched = match_predictions(file, moments, options.complete)
+        if options.protocol and file.moments is None:
+            matched = reread(moments, matched, options.protocol)
         record["run"] = options.run or Path(options.predictions).stem
         record |= score_predictions(moments, matched, protocol, **settings)
         record["trivial"] = {
@@ -74,6 +76,20 @@ def _print_scores(record: dict) -> None:
         others = (f"{v[name]:12.2f}" if name in v else " " * 12 for v in trivial.values())
         print(f"{name:<{width}} {metric['value']:7.2f}  {bounds:<17}", *others)
     print("  ".join(f"{key} {count}" for key, count in record["counts"].items()))
+
+
+def submission(options: Namespace) -> None:
+    """Writes predictions as a QVHighlights submission."""
+    from groundvts.data.convert import read_truth
+    from groundvts.data.files import write_jsonl
+    from groundvts.metrics.predictions import match_predictions, read_prediction_file
+    from groundvts.metrics.submission import submission as run
+
+    keep_inputs([options.predictions, options.annotations], options.out)
+    moments = read_truth("qvhighlights", options.annotations)
+    file = read_prediction_file(options.predictions, "qvhighlights")
+    write_jsonl(options.out, run(moments, match_predictions(file, moments)))
+    print(f"{options.out}: {len(moments)} queries")
 
 
 def compare(options: Namespace) -> None:
