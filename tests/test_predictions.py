@@ -127,9 +127,6 @@ def test_nothing_predicted_for_the_clips_is_empty(tmp_path):
     assert one(tmp_path, QUESTION | {"response": None}).answer is None
 
 
-# ---- refused files
-
-
 def moments(*ids):
     return [Moment(id, "d", "test", f"v{id}", 30.0, "q", ((0.0, 1.0),)) for id in ids]
 

@@ -3,7 +3,7 @@
 METRICS = [
     f"{LIBRARY}/metrics/{name}.py"
     for name in (
-        *("bootstrap", "detection", "highlights", "moments"),
+        *("bootstrap", "detection", "highlights", "joining", "moments"),
         *("predictions", "qa", "score", "trivial"),
     )
 ]

@@ -29,6 +29,7 @@ def constant(options: Namespace) -> None:
 def score(options: Namespace) -> None:
     """Scores predictions against their truth; prints the metrics beside trivial predictions."""
     from groundvts.data.convert import read_truth
+    from groundvts.metrics.joining import named_by
     from groundvts.metrics.predictions import match_predictions, read_prediction_file
     from groundvts.metrics.score import point_values, reread, score_predictions
     from groundvts.metrics.trivial import trivial_predictions
@@ -47,6 +48,7 @@ def score(options: Namespace) -> None:
             moments = read_truth(
                 options.dataset, options.annotations, options.durations, options.spans
             )
+            file = named_by(file, moments)
         elif not moments:
             raise BadInput(f"{options.predictions}: holds no truth; name it by --annotations")
         other = next((m for m in moments if m.dataset != options.dataset), None)
