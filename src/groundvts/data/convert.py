@@ -1,6 +1,5 @@
 """From a benchmark's published annotation to moments.jsonl and validation.json."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -11,10 +10,9 @@ from groundvts.data.activitynet_captions import read_activitynet_captions
 from groundvts.data.charades_sta import read_charades_sta
 from groundvts.data.documents import Published
 from groundvts.data.durations import read_durations
-from groundvts.data.files import read_bytes
 from groundvts.data.folder import VideoFolder
 from groundvts.data.llava_video import read_llava_video
-from groundvts.data.moment import REQUIRED, Moment, read_moments, write_moments
+from groundvts.data.moment import read_moments, write_moments
 from groundvts.data.nextgqa import read_nextgqa
 from groundvts.data.own import read_own
 from groundvts.data.qvhighlights import read_qvhighlights
@@ -59,14 +57,14 @@ def convert(
     Raises BadInput for an unknown benchmark or policy, files that cannot be read or written, and
     one of which no record remains.
     """
-    reader = _reader(dataset, spans)
+    reader = reader_of(dataset, spans)
     lengths, findings = read_durations(Path(durations)) if durations else ({}, [])
     folder = VideoFolder(videos) if videos else None
     others = dict(map(_videos_of, against))
     checked = Validation(name or dataset, split, lengths, folder, others, policy or {})
     for entry in chain(findings, reader(Path(annotations))):
         checked.add(entry)
-    _check_records(checked, dataset, annotations)
+    check_records(checked, dataset, annotations)
     given = {"annotations": annotations, "durations": durations, "spans": spans, "videos": videos}
     files: dict[str, Any] = {key: str(path) for key, path in given.items() if path}
     content = checked.content(files | ({"against": [*map(str, against)]} if against else {}))
@@ -78,38 +76,8 @@ def convert(
     return content
 
 
-def read_truth(
-    dataset: str,
-    annotations: str | Path,
-    durations: str | Path | None = None,
-    spans: str | Path | None = None,
-    split: str = "unknown",
-) -> list[Moment]:
-    """Moments of a published file, every readable record as annotated, or of a moments.jsonl.
-
-    Raises BadInput as `convert` and `read_moments` do.
-    """
-    if _is_moments(Path(annotations)):
-        return read_moments(annotations)
-    lengths, _ = read_durations(Path(durations)) if durations else ({}, [])
-    checked = Validation(dataset, split, lengths, None, {}, {})
-    for entry in _reader(dataset, spans)(Path(annotations)):
-        checked.add(entry)
-    _check_records(checked, dataset, annotations)
-    return checked.moments
-
-
-def _is_moments(path: Path) -> bool:
-    """Whether a file is the kit's own moments.jsonl, judged by its first line."""
-    first = read_bytes(path).lstrip().split(b"\n", 1)[0]
-    try:
-        fields = json.loads(first)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(fields, dict) and set(REQUIRED) <= set(fields)
-
-
-def _reader(dataset: str, spans: str | Path | None) -> Callable[[Path], Published]:
+def reader_of(dataset: str, spans: str | Path | None) -> Callable[[Path], Published]:
+    """The reader of a benchmark's annotation file. Raises BadInput if there is none."""
     if dataset not in READERS:
         raise BadInput(f"{dataset}: no such benchmark; choose one of {', '.join(sorted(READERS))}")
     if dataset in WITH_SPANS:
@@ -126,7 +94,7 @@ def _videos_of(path: str | Path) -> tuple[str, set[str]]:
     return f"{splits} ({path})", {moment.video for moment in moments}
 
 
-def _check_records(checked: Validation, dataset: str, annotations: str | Path) -> None:
+def check_records(checked: Validation, dataset: str, annotations: str | Path) -> None:
     """Raises BadInput if no record remains."""
     if checked.dropped and not checked.moments:
         raise BadInput(f"{annotations}: the policy drops every record; choose another policy")

@@ -28,7 +28,7 @@ def constant(options: Namespace) -> None:
 
 def score(options: Namespace) -> None:
     """Scores predictions against their truth; prints the metrics beside trivial predictions."""
-    from groundvts.data.convert import read_truth
+    from groundvts.data.truth import read_truth
     from groundvts.metrics.joining import named_by
     from groundvts.metrics.predictions import match_predictions, read_prediction_file
     from groundvts.metrics.score import point_values, reread, score_predictions
@@ -82,8 +82,8 @@ def _print_scores(record: dict) -> None:
 
 def submission(options: Namespace) -> None:
     """Writes predictions as a QVHighlights submission."""
-    from groundvts.data.convert import read_truth
     from groundvts.data.files import write_jsonl
+    from groundvts.data.truth import read_truth
     from groundvts.metrics.predictions import match_predictions, read_prediction_file
     from groundvts.metrics.submission import submission as run
 
