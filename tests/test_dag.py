@@ -171,6 +171,7 @@ def test_an_edited_library_trains_nothing(work):
 @pytest.mark.parametrize("file", ["data/entry.py", "answers.py", "prompts.yaml"])
 def test_a_comment_in_what_makes_data_makes_nothing_again(work, file):
     before = planned(work)
+    assert not {"convert", "conversations", "train_stage"} & set(before)
     with open(work / "src" / "groundvts" / file, "a") as opened:
         opened.write("# a comment\n")
     assert planned(work) == before

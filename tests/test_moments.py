@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundvts.metrics.joining import match_predictions
 from groundvts.metrics.moments import best_overlap, columns, means, overlap, query_scores
-from groundvts.metrics.predictions import match_predictions, read_prediction_file
+from groundvts.metrics.predictions import read_prediction_file
 from groundvts.metrics.score import score_predictions
 
 second = st.integers(min_value=-100, max_value=1000).map(lambda tenths: tenths / 10)

@@ -9,11 +9,11 @@ import pytest
 
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
+from groundvts.metrics.joining import match_predictions
 from groundvts.metrics.moments import best_overlap, query_scores
 from groundvts.metrics.predictions import (
     Prediction,
     PredictionFile,
-    match_predictions,
     read_prediction_file,
 )
 

@@ -7,7 +7,8 @@ import pytest
 
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
-from groundvts.metrics.predictions import Prediction, PredictionFile, match_predictions
+from groundvts.metrics.joining import match_predictions
+from groundvts.metrics.predictions import Prediction, PredictionFile
 from groundvts.metrics.qa import join_passes, question_scores, read_choice, read_choices
 
 OPTIONS = ["to play", "the red dog", "dog", "a man is running", "wave"]

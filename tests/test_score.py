@@ -10,9 +10,9 @@ from groundvts.data.files import write_jsonl
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
 from groundvts.metrics.constant import fit_constant_window, predict_constant
+from groundvts.metrics.joining import match_predictions
 from groundvts.metrics.predictions import (
     Prediction,
-    match_predictions,
     read_prediction_file,
 )
 from groundvts.metrics.score import compare, point_values, reread, score_predictions

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from groundvts.answers import CLIP_SECONDS
 from groundvts.data.entry import (
     DROPPED,
     KEPT,
@@ -16,7 +17,7 @@ from groundvts.data.entry import (
     shown,
 )
 from groundvts.data.folder import without_suffix
-from groundvts.data.moment import CLIP_SECONDS, Saliency, Window, is_finite, is_safe_name
+from groundvts.data.moment import Saliency, Window, is_finite, is_safe_name
 
 LONGEST_VIDEO = 86_400  # seconds
 LONGEST_QUERY = 2_000  # characters

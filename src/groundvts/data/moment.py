@@ -10,7 +10,6 @@ from typing import Any
 from groundvts.data.files import read_jsonl, write_jsonl
 from groundvts.errors import BadInput
 
-CLIP_SECONDS = 2.0  # length of a highlight clip (QVHighlights)
 LONGEST_NAME = 200  # bytes of a folder or file name in a video id
 
 Window = tuple[float, float]

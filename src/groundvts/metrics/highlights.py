@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from groundvts.answers import CLIP_SECONDS
 from groundvts.data.checks import LONGEST_VIDEO
-from groundvts.data.moment import CLIP_SECONDS, Moment
+from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
 
 LEVELS = {"Fair": 2, "Good": 3, "VeryGood": 4}  # the lowest grade of a positive clip

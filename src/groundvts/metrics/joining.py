@@ -1,14 +1,14 @@
-"""Records without ids, joined to the moments of an annotation file."""
+"""Predictions and the moments they answer, joined by id, or without ids by video and query."""
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import replace
 
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
-from groundvts.metrics.predictions import PredictionFile
+from groundvts.metrics.predictions import Prediction, PredictionFile
 
 
 def named_by(file: PredictionFile, moments: Sequence[Moment]) -> PredictionFile:
@@ -33,3 +33,48 @@ def named_by(file: PredictionFile, moments: Sequence[Moment]) -> PredictionFile:
             )
         named.append(replace(prediction, id=names.popleft()))
     return PredictionFile(file.path, tuple(named))
+
+
+def check_ids(
+    asked: Sequence[str], given: Sequence[str], where: str, complete: bool = False
+) -> list[str]:
+    """The ids asked that are not given, none unless `complete`.
+
+    Raises BadInput, beginning with `where`, if ids are repeated on either side, unknown, or missing
+    (unless complete), naming the first five.
+    """
+    times, answers = Counter(asked), Counter(given)
+    missing = [id for id in times if id not in answers]
+    troubles = {
+        "moments repeated": [id for id, count in times.items() if count > 1],
+        "predictions repeated": [id for id, count in answers.items() if count > 1],
+        "moments without a prediction": [] if complete else missing,
+        "predictions of no moment asked": [id for id in answers if id not in times],
+    }
+    for trouble, ids in troubles.items():
+        if ids:
+            more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
+            names = ", ".join(f"{id!r:.60}" for id in ids[:5])
+            raise BadInput(
+                f"{where}: {trouble}: {names}{more}; give one prediction for every moment"
+            )
+    if not asked:
+        raise BadInput("no moments to score; give a split that holds some")
+    return missing
+
+
+def match_predictions(
+    file: PredictionFile, moments: Sequence[Moment], complete: bool = False
+) -> list[Prediction]:
+    """The prediction of each moment, in the order of the moments.
+
+    complete: a moment without one gets the failure `missing`. Raises BadInput if ids are repeated
+    on either side, unknown, or missing (unless complete), naming the first five.
+    """
+    asked = [moment.id for moment in moments]
+    missing = check_ids(asked, [p.id for p in file.predictions], file.path, complete)
+    by_id = {prediction.id: prediction for prediction in file.predictions}
+    kinds = file.predictions[0]
+    none = {key: () for key in ("windows", "saliency") if getattr(kinds, key) is not None}
+    by_id |= {id: Prediction(id, **none, failure="missing") for id in missing}
+    return [by_id[moment.id] for moment in moments]

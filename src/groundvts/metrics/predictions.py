@@ -8,16 +8,15 @@ A file is a JSON list or JSONL, whatever its name; its layout is told by the key
   `response`. One record is one query; its id is its number in the file, from 0.
 """
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from groundvts.answers import CLIP_SECONDS
 from groundvts.data.checks import LONGEST_VIDEO, MOST_WINDOWS
 from groundvts.data.documents import read_document_rows, read_jsonl_rows, read_text_bytes
 from groundvts.data.entry import Finding, encodable, shown
-from groundvts.data.moment import CLIP_SECONDS, Moment, is_finite
+from groundvts.data.moment import Moment, is_finite
 from groundvts.errors import BadInput
 from groundvts.metrics.qa import read_question
 
@@ -80,37 +79,6 @@ def read_prediction_file(path: str | Path, dataset: str, split: str = "unknown")
             raise BadInput(f"{absent[0]}: no `{key}`, unlike other records; give it to all or none")
     predictions = tuple(_identified(*row, layouts[0]) for row in rows)
     return PredictionFile(str(path), predictions)
-
-
-def match_predictions(
-    file: PredictionFile, moments: Sequence[Moment], complete: bool = False
-) -> list[Prediction]:
-    """The prediction of each moment, in the order of the moments.
-
-    complete: a moment without one gets the failure `missing`. Raises BadInput if ids are repeated
-    on either side, unknown, or missing (unless complete), naming the first five.
-    """
-    asked = Counter(moment.id for moment in moments)
-    by_id = {prediction.id: prediction for prediction in file.predictions}
-    given = Counter(prediction.id for prediction in file.predictions)
-    missing = [id for id in asked if id not in given]
-    troubles = {
-        "moments repeated": [id for id, times in asked.items() if times > 1],
-        "predictions repeated": [id for id, times in given.items() if times > 1],
-        "moments without a prediction": [] if complete else missing,
-        "predictions of no moment asked": [id for id in given if id not in asked],
-    }
-    for trouble, ids in troubles.items():
-        if ids:
-            more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
-            names = ", ".join(f"{id!r:.60}" for id in ids[:5])
-            raise BadInput(
-                f"{file.path}: {trouble}: {names}{more}; give one prediction for every moment"
-            )
-    kinds = file.predictions[0]
-    none = {key: () for key in ("windows", "saliency") if getattr(kinds, key) is not None}
-    by_id |= {id: Prediction(id, **none, failure="missing") for id in missing}
-    return [by_id[moment.id] for moment in moments]
 
 
 def _read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:

@@ -1,6 +1,5 @@
 """Token recall: how much of the queried object the kept tokens hold (toy benchmark only)."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from groundvts.data.files import read_jsonl
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
 from groundvts.metrics.bootstrap import clustered_intervals
+from groundvts.metrics.joining import check_ids
 
 SHARES = ("object", "interval", "distractors")
 ROUNDING = 1e-6  # s
@@ -43,7 +43,10 @@ def token_recall(
     Raises BadInput if ids do not match, an object is unknown or a kept index is impossible.
     """
     kept, totals, videos, failures = [], [], [], []
-    for moment, selection in zip(moments, match(moments, selections), strict=True):
+    given = {selection["id"]: selection for selection in selections}
+    check_ids([m.id for m in moments], [s["id"] for s in selections], "selections")
+    for moment in moments:
+        selection = given[moment.id]
         if not selection.get("grid"):
             failures.append({"id": moment.id, "reason": selection.get("failure") or "no_tokens"})
             continue
@@ -114,30 +117,3 @@ def _kept(selection: Mapping[str, Any], tokens: int) -> np.ndarray:
     keep = np.zeros(tokens, dtype=bool)
     keep[kept] = True
     return keep
-
-
-def match(
-    moments: Sequence[Moment], predictions: Sequence[Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
-    """The prediction of each moment, in the order of the moments.
-
-    Raises BadInput if ids are repeated on either side, missing or unknown, naming the first five.
-    """
-    asked = Counter(moment.id for moment in moments)
-    given = Counter(prediction["id"] for prediction in predictions)
-    troubles = {
-        "moments repeated": [id for id, times in asked.items() if times > 1],
-        "predictions repeated": [id for id, times in given.items() if times > 1],
-        "moments without a prediction": [id for id in asked if id not in given],
-        "predictions of no moment asked": [id for id in given if id not in asked],
-    }
-    for trouble, ids in troubles.items():
-        if ids:
-            more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
-            raise BadInput(
-                f"{trouble}: {', '.join(ids[:5])}{more}; give one prediction for every moment"
-            )
-    if not asked:
-        raise BadInput("no moments to score; give a split that holds some")
-    by_id = {prediction["id"]: prediction for prediction in predictions}
-    return [by_id[moment.id] for moment in moments]

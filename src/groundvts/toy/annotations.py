@@ -13,7 +13,7 @@ import csv
 import io
 import json
 
-from groundvts.data.moment import CLIP_SECONDS
+from groundvts.answers import CLIP_SECONDS
 from groundvts.toy.clips import COLOURS, SHAPES, Clip, Shape, generator, questions
 
 QUERIES_PER_CLIP = 3

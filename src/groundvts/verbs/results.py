@@ -29,8 +29,8 @@ def constant(options: Namespace) -> None:
 def score(options: Namespace) -> None:
     """Scores predictions against their truth; prints the metrics beside trivial predictions."""
     from groundvts.data.truth import read_truth
-    from groundvts.metrics.joining import named_by
-    from groundvts.metrics.predictions import match_predictions, read_prediction_file
+    from groundvts.metrics.joining import match_predictions, named_by
+    from groundvts.metrics.predictions import read_prediction_file
     from groundvts.metrics.score import point_values, reread, score_predictions
     from groundvts.metrics.trivial import trivial_predictions
 
@@ -84,7 +84,8 @@ def submission(options: Namespace) -> None:
     """Writes predictions as a QVHighlights submission."""
     from groundvts.data.files import write_jsonl
     from groundvts.data.truth import read_truth
-    from groundvts.metrics.predictions import match_predictions, read_prediction_file
+    from groundvts.metrics.joining import match_predictions
+    from groundvts.metrics.predictions import read_prediction_file
     from groundvts.metrics.submission import submission as run
 
     keep_inputs([options.predictions, options.annotations], options.out)
