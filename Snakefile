@@ -9,7 +9,7 @@ import sys
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from groundvts.config import checked, runs
+from groundvts.config import asked, checked, runs
 from groundvts.data.validate import check_policy
 from groundvts.errors import BadInput
 from groundvts.prompts import Prompts
@@ -61,12 +61,14 @@ rule train:
 rule evaluate:
     input:
         SCORES,
+        COMPARISONS,
+        PROTOCOLS,
         TOKENS,
 
 
 rule ablations:
     input:
-        expand(f"{R}/scores/{{run}}/{{benchmark}}.json", run=RUNS, benchmark=config["evaluate"]),
+        expand(f"{R}/scores/{{run}}/{{benchmark}}.json", run=RUNS, benchmark=ASKED),
         expand(f"{R}/scores/{{run}}/tokens.json", run=RUNS),
 
 

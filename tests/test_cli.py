@@ -92,7 +92,7 @@ def test_score_writes_the_record(tmp_path, capsys):
     record = json.loads((tmp_path / "s.json").read_text())
     assert record["counts"] == {"asked": 2, "scored": 1, "failed": 1}
     assert record["metrics"]["mIoU"]["value"] == pytest.approx(50.0)
-    assert record["failures"] == [{"id": "q1", "reason": "no_window"}]
+    assert record["failures"] == [{"id": "q1", "of": "windows", "reason": "no_window"}]
     assert "mIoU" in out
     line = refused(
         capsys, "score", "tacos", "--predictions", tmp_path / "p.jsonl", "--annotations",

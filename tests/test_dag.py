@@ -102,20 +102,34 @@ def test_ones_own_benchmark_is_scored(work):
     assert "unread_video" in {failure["reason"] for failure in failures}
     found = record(results / "data" / "mine" / "test" / "validation.json")["findings"]
     assert [f["id"] for f in found if f["kind"] == "unknown_video"] == ["clip3"]
-    assert "Scores on mine" in (results / "index.html").read_text()
+    assert "mine" in (results / "index.html").read_text()
+
+
+def test_every_kind_of_pass_is_asked_and_scored(work):
+    results = work / "results" / "toy"
+    asked = record(results / "predictions" / "vts-0.25-s0" / "qvhighlights.record.json")
+    assert asked["kinds"] == ["grounding", "highlights"]
+    scored = record(results / "scores" / "vts-0.25-s0" / "qvhighlights.json")
+    assert {"MR-mAP", "HD-mAP-VeryGood"} <= set(scored["metrics"])
+    scored = record(results / "scores" / "vts-0.25-s0" / "nextgqa.json")
+    assert {"Acc@QA", "Acc@GQA", "IoP@0.5"} <= set(scored["metrics"])
+    for counts in (scored["counts"], asked["counts"]):
+        assert counts["asked"] == counts["scored"] + counts["failed"] > 0
+    for name in ("charades_sta", "qvhighlights", "nextgqa"):
+        assert record(results / "protocols" / "vts-0.25-s0" / f"{name}.json")["effects"]
 
 
 def test_a_changed_ratio_reruns_that_variant_alone(work):
     plan = changed(work, lambda c: c["variants"]["vts-0.25"].update(ratio=0.3))
     assert plan["train_stage"] == 3
     assert plan["merge"] == plan["tokens"] == 1
-    assert plan["infer"] == plan["score"] == 2  # benchmarks
+    assert plan["infer"] == plan["score"] == plan["comparisons"] == 4  # benchmarks
     assert not {"toy_benchmark", "frames", "toy_base", "features", "convert"} & set(plan)
 
 
 def test_changed_inference_settings_train_nothing(work):
-    plan = changed(work, lambda c: c["inference"].update(max_new_tokens=12))
-    assert plan["infer"] == 6
+    plan = changed(work, lambda c: c["inference"].update(batch_size=3))
+    assert plan["infer"] == 8
     assert "train_stage" not in plan
 
 
@@ -135,7 +149,7 @@ def test_without_the_feature_cache_models_read_frames(work):
         ),
         (
             "results/toy/benchmark/annotations/nextgqa/gsub_test.json",
-            {"convert": 1, "frames": 1, "overlap": 1, "notebook": 1, "page": 1},
+            {"convert": 1, "frames": 1, "overlap": 1, "infer": 1, "score": 1},
         ),
     ],
 )

@@ -55,6 +55,14 @@ MALFORMED = {
     "qid is a fraction": ([SUBMITTED | {"qid": 1.5}], ", [0]: qid is no text or whole number: 1.5"),
     "failure is a number": ([OWN | {"failure": 1}], ", [0]: failure is no text: 1"),
     "answer is a list": ([OWN | {"answer": ["x"]}], ", [0]: answer is no text: a list"),
+    "a pass's answer is a list": (
+        [OWN | {"question": {"answer": ["A"]}}],
+        ", [0]: question: answer is no text: a list",
+    ),
+    "a pass's failure is a number": (
+        [OWN | {"highlights": {"answer": "x", "failure": 3}}],
+        ", [0]: highlights: failure is no text: 3",
+    ),
     "windows are text": ([OWN | {"windows": "0-5"}], ", [0]: windows is no list of at most 1000"),
     "windows are an object": ([OWN | {"windows": {"s": 1}}], ", [0]: windows is no list"),
     "windows are flat": ([OWN | {"windows": [0, 5]}], ", [0]: windows holds no [start, end]: 0"),

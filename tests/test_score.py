@@ -7,7 +7,7 @@ import pytest
 
 from groundvts import cli
 from groundvts.data.files import write_jsonl
-from groundvts.data.moment import Moment
+from groundvts.data.moment import Moment, write_moments
 from groundvts.errors import BadInput
 from groundvts.metrics.constant import fit_constant_window, predict_constant
 from groundvts.metrics.joining import match_predictions
@@ -15,7 +15,7 @@ from groundvts.metrics.predictions import (
     Prediction,
     read_prediction_file,
 )
-from groundvts.metrics.score import compare, point_values, reread, score_predictions
+from groundvts.metrics.score import point_values, reread, score_predictions
 from groundvts.metrics.submission import submission
 from groundvts.metrics.trivial import trivial_predictions
 
@@ -61,7 +61,7 @@ def test_a_failure_scores_zero_and_is_listed(reason):
     given = predictions(a=[[0, 10]], b=reason, c=[[1, 2]])
     payload = score_predictions(MOMENTS, given, resamples=100)
     assert payload["counts"] == {"asked": 3, "scored": 2, "failed": 1}
-    assert payload["failures"] == [{"id": "b", "reason": reason}]
+    assert payload["failures"] == [{"id": "b", "of": "windows", "reason": reason}]
     assert payload["queries"]["IoU"] == [1.0, 0.0, 1.0]
     assert payload["metrics"]["mIoU"]["value"] == pytest.approx(200 / 3)
 
@@ -117,27 +117,6 @@ def test_questions_need_the_answer_and_the_window():
     assert metrics["Acc@QA"]["value"] == pytest.approx(200 / 3)
     assert metrics["Acc@GQA"]["value"] == pytest.approx(100 / 3)
     assert metrics["mIoU"]["value"] == pytest.approx(50)
-
-
-def test_two_records_are_compared_query_by_query():
-    better = score_predictions(
-        MOMENTS, predictions(a=[[0, 10]], b=[[5, 15]], c=[[1, 2]]), resamples=9
-    )
-    worse = score_predictions(
-        MOMENTS, predictions(a=[[0, 5]], b=[[5, 15]], c=[[1, 2]]), resamples=9
-    )
-    turned = json.loads(json.dumps(worse))
-    for part in ("queries", "scores"):
-        turned[part] = {name: values[::-1] for name, values in turned[part].items()}
-    for other in (worse, turned):
-        found = compare(better, other, resamples=200)
-        assert found["mIoU"]["value"] == pytest.approx(50 / 3)
-        assert found["mIoU"]["low"] <= found["mIoU"]["value"] <= found["mIoU"]["high"]
-        assert found["R1@0.5"]["value"] == 0
-        assert found["R1@0.5"]["p"] == 1
-    fewer = score_predictions(MOMENTS[:2], predictions(a=[[0, 5]], b=[[5, 15]]), resamples=9)
-    with pytest.raises(BadInput, match="different queries, such as c"):
-        compare(better, fewer)
 
 
 def test_another_protocol_reads_the_answers_again():
@@ -243,3 +222,24 @@ def test_constant_predictions_have_the_common_form():
 def score(moments, window) -> float:
     given = [Prediction(m.id, windows=(tuple(window),)) for m in moments]
     return point_values(moments, given)["mIoU"]
+
+
+def test_answers_may_stand_in_a_file_of_their_own(tmp_path, capsys):
+    labels = {"options": ("red", "blue"), "answer": "blue"}
+    asked = [Moment(n, "nextgqa", "val", f"v{n}", 9.0, "q", ((1.0, 5.0),), **labels) for n in "ab"]
+    write_moments(tmp_path / "moments.jsonl", asked)
+    write_jsonl(tmp_path / "windows.jsonl", [{"id": n, "windows": [[1, 5]]} for n in "ab"])
+    write_jsonl(tmp_path / "answers.jsonl", [{"id": n, "answer": "(B)"} for n in "b"])
+    call = ["score", "nextgqa", "--predictions", tmp_path / "windows.jsonl"]
+    call += ["--answers", tmp_path / "answers.jsonl", "--annotations", tmp_path / "moments.jsonl"]
+    call += ["--out", tmp_path / "score.json", "--resamples", 10]
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([*map(str, call)])
+    assert stopped.value.code == 2
+    assert "without a prediction: 'a'; give" in capsys.readouterr().err
+    cli.main([*map(str, call), "--complete"])
+    record = json.loads((tmp_path / "score.json").read_text())
+    assert record["metrics"]["Acc@GQA"]["value"] == 50
+    assert record["metrics"]["mIoU"]["value"] == 100
+    assert record["failures"] == [{"id": "a", "of": "answer", "reason": "missing"}]
+    assert "answers" in record["inputs"]

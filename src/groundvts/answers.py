@@ -174,6 +174,19 @@ def parse_highlights(
     return ParsedHighlights(_marked(spans, clips), failure, "; ".join(remarks) or None)
 
 
+def clip_scores(parsed: ParsedHighlights, duration: float | None) -> list[int]:
+    """The level of each clip of a video of `duration` (s), 0 where none is named; [] for a failure.
+
+    Of a video of unknown duration, the clips up to the last one named.
+    """
+    if parsed.failure:
+        return []
+    clips = max(parsed.levels, default=0) + 1
+    if duration is not None:
+        clips = max(clips, math.ceil(duration / CLIP_SECONDS))
+    return [parsed.levels.get(clip, 0) for clip in range(clips)]
+
+
 def _clips(start: float, end: float) -> tuple[int, int]:
     """The first clip that an interval (s) holds a part of, and the clip after the last."""
     return math.floor(start / CLIP_SECONDS), math.ceil(end / CLIP_SECONDS)

@@ -15,6 +15,7 @@ PUBLISHED = (
 )
 MAIN_BENCHMARK = "charades_sta"
 VARIANT_KEYS = ("label", "seeds", "main")
+UNTRAINED = ("constant", "base")  # asked as variants are, but not trained
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ def _check_names(config: dict) -> None:
             raise BadInput(f"config: policy: no benchmark has a split {split!r}; there are {known}")
     if MAIN_BENCHMARK not in config["evaluate"]:
         raise BadInput(f"config: evaluate: the report is about {MAIN_BENCHMARK}: add it")
+    for name, variants in config["evaluate"].items():
+        known = (*UNTRAINED, *config["variants"])
+        for unknown in [] if variants == "all" else sorted(set(variants) - set(known)):
+            listed = ", ".join(known)
+            raise BadInput(f"config: evaluate.{name}: no variant {unknown!r}; there are {listed}")
     tests = {name: one["test"] for name, one in benchmarks.items()}
     needed = [("evaluate", name, tests.get(name)) for name in config["evaluate"]]
     needed.append(("probe", *config["probe"].split("/")))
@@ -113,3 +119,13 @@ def runs(config: dict) -> list[Run]:
             name = f"{variant}-s{seed}"
             found.append(Run(name, variant, seed, settings["label"], vts, settings["main"]))
     return found
+
+
+def asked(config: dict) -> dict[str, list[str]]:
+    """Names of the runs that the main job asks about each benchmark, in table order."""
+    trained = [run for run in runs(config) if run.main]
+    rows = [(name, name) for name in UNTRAINED] + [(run.variant, run.name) for run in trained]
+    return {
+        benchmark: [name for variant, name in rows if variants == "all" or variant in variants]
+        for benchmark, variants in config["evaluate"].items()
+    }

@@ -21,7 +21,7 @@ SPLITS = [f"{name}/{split}" for name, one in BENCHMARKS.items() for split in one
 TESTS = {name: f"{name}/{one['test']}" for name, one in BENCHMARKS.items()}
 STAGES = ["warmup", "joint", "grounding"]
 TRAINING = sorted({name for stage in config["stages"].values() for name in stage["data"]})
-NOTEBOOKS = ["data", "training", "results", "tokens"]
+NOTEBOOKS = ["data", "training", "results", "benchmarks", "protocols", "tokens"]
 LIBRARY = "src/groundvts"
 CONVERTING = ["checks", "convert", "documents", "durations", "entry", "files", "folder"]
 CONVERTING += ["moment", "validate"]
@@ -30,14 +30,18 @@ if CACHE["limit_gb"] is not None:
     CACHE_OPTIONS += f" --limit-gb {CACHE['limit_gb']}"
 PROMPTS = {"prompts_file": config["prompts"]["file"], "prompts_set": config["prompts"]["set"]}
 
-SCORES = expand(
-    f"{R}/scores/{{run}}/{{benchmark}}.json",
-    run=["constant", "base", *MAIN],
-    benchmark=config["evaluate"],
-)
+ASKED = asked(config)
+SCORES = [f"{R}/scores/{run}/{name}.json" for name, asked in ASKED.items() for run in asked]
+COMPARISONS = expand(f"{R}/comparisons/{{benchmark}}.json", benchmark=ASKED)
 TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=MAIN)
 TRAINED = expand(f"{R}/stages/{{run}}/{{stage}}", run=MAIN, stage=STAGES)
 SHOWN = [run for run in MAIN if RUNS[run].vts["sampler"] == "vts"][:1] or MAIN[:1]
+PROTOCOLS = [
+    f"{R}/protocols/{run}/{name}.json"
+    for name, asked in ASKED.items()
+    for run in SHOWN
+    if run in asked
+]
 
 
 wildcard_constraints:
@@ -150,6 +154,10 @@ def run_settings(wildcards, *keys, **more):
     return settings("protocol", *keys, vts=vts, seed=run.seed, **PROMPTS, **more)
 
 
+def variant_of(name):
+    return RUNS[name].variant if name in RUNS else name
+
+
 def run_seed(name):
     return RUNS[name].seed if name in RUNS else config["seed"]
 
@@ -170,7 +178,15 @@ def notebook_inputs(wildcards):
             *expand(f"{R}/data/conversations/{{name}}/train.jsonl", name=TRAINING),
         ],
         "training": [*TRAINED, *TOKENS, f"{R}/base"],
-        "results": [*SCORES, *TOKENS, f"{R}/base", "workflow/published/charades_sta.csv"],
+        "results": [
+            *SCORES,
+            *COMPARISONS,
+            *TOKENS,
+            f"{R}/base",
+            "workflow/published/charades_sta.csv",
+        ],
+        "benchmarks": [*SCORES, *COMPARISONS, f"{R}/benchmarks.json"],
+        "protocols": PROTOCOLS,
         "tokens": [
             *expand(f"{R}/predictions/{{run}}/charades_sta.jsonl", run=SHOWN),
             *expand(f"{R}/scores/{{run}}/charades_sta.json", run=SHOWN),

@@ -1,19 +1,22 @@
 # Scores with intervals, and which tokens each stage's sampler keeps.
 
-METRICS = [
-    f"{LIBRARY}/metrics/{name}.py"
-    for name in (
-        *("bootstrap", "detection", "highlights", "joining", "moments"),
-        *("predictions", "qa", "score", "trivial"),
-    )
-]
+
+def metrics(*names):
+    """Modules that score; cheap enough to run again whenever one of them is edited."""
+    return [f"{LIBRARY}/metrics/{name}.py" for name in names]
+
+
+SCORING = metrics(
+    *("bootstrap", "detection", "highlights", "joining", "moments"),
+    *("predictions", "qa", "score", "trivial"),
+)
 
 
 rule score:
     input:
         predictions=f"{R}/predictions/{{run}}/{{benchmark}}.jsonl",
         annotations=lambda w: moments(TESTS[w.benchmark]),
-        library=METRICS,
+        library=SCORING,
     output:
         f"{R}/scores/{{run}}/{{benchmark}}.json",
     log:
@@ -28,6 +31,48 @@ rule score:
         "groundvts score {wildcards.benchmark} --run {wildcards.run} --predictions {input.predictions} "
         "--annotations {input.annotations} --resamples {params.resamples} --out {output} "
         "2>&1 | tee {log}"
+
+
+rule comparisons:
+    input:
+        runs=f"{R}/runs.json",
+        scores=lambda w: [f"{R}/scores/{run}/{w.benchmark}.json" for run in ASKED[w.benchmark]],
+        library=metrics("bootstrap", "comparison"),
+    output:
+        f"{R}/comparisons/{{benchmark}}.json",
+    log:
+        f"{R}/logs/comparisons/{{benchmark}}.log",
+    conda:
+        ENV
+    params:
+        resamples=config["score"]["resamples"],
+    message:
+        "Joining seeds and comparing variants on {wildcards.benchmark}"
+    shell:
+        "groundvts comparisons --runs {input.runs} --scores {input.scores} "
+        "--resamples {params.resamples} --out {output} 2>&1 | tee {log}"
+
+
+rule protocols:
+    input:
+        predictions=f"{R}/predictions/{{run}}/{{benchmark}}.jsonl",
+        annotations=lambda w: moments(TESTS[w.benchmark]),
+        library=[
+            *SCORING,
+            *metrics("conventions", "readings"),
+            f"{LIBRARY}/answer_differences.py",
+        ],
+    output:
+        f"{R}/protocols/{{run}}/{{benchmark}}.json",
+    log:
+        f"{R}/logs/protocols/{{run}}_{{benchmark}}.log",
+    conda:
+        ENV
+    message:
+        "Scoring {wildcards.run} on {wildcards.benchmark} by each convention"
+    shell:
+        "groundvts protocols {wildcards.benchmark} --predictions {input.predictions} "
+        "--annotations {input.annotations} --out {output} 2>&1 | tee {log}"
 
 
 rule tokens:

@@ -21,7 +21,14 @@ rule list_runs:
             {"run": "base", "variant": "base", "seed": 0, "label": "Base, all tokens"},
             *(RUNS[name].row() for name in MAIN),
         ],
-        listed={"splits": SPLITS, "training": TRAINING, "evaluate": config["evaluate"]},
+        listed={
+            "splits": SPLITS,
+            "training": TRAINING,
+            "evaluate": {
+                name: list(dict.fromkeys(variant_of(run) for run in asked))
+                for name, asked in ASKED.items()
+            },
+        },
     message:
         "Listing runs and benchmarks"
     run:
@@ -58,6 +65,7 @@ rule page:
     input:
         notebooks=expand(f"{R}/notebooks/{{name}}.html", name=NOTEBOOKS),
         scores=SCORES,
+        comparisons=COMPARISONS,
         merged=expand(f"{R}/merged/{{run}}", run=MAIN),
         runs=f"{R}/runs.json",
         library=REPORT,

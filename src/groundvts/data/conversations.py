@@ -85,7 +85,9 @@ def _of_moment(
             answer = format_highlights(grade_clips(moment.saliency), time_format)
             yield of("highlights", name, turns, query, answer)
         if "question" in kinds and moment.answer is not None:
-            yield of("question", f"{moment.id}#question", *_question(moment, prompts))
+            turns, question = question_turns(moment, prompts)
+            answer = _letter(moment) if is_lettered(moment) else moment.answer
+            yield of("question", f"{moment.id}#question", turns, question, answer)
     except BadInput as error:
         raise BadInput(f"{moment.id}: {error}") from None
 
@@ -95,17 +97,22 @@ def _drawn(seed: int, name: str) -> int:
     return zlib.crc32(f"{seed}:{name}".encode())
 
 
-def _question(moment: Moment, prompts: Prompts) -> tuple[tuple[str, str], str, str]:
-    """Turns, question and answer: the letter of an option, or the answer as published.
-
-    Where the options stand in the question already, it is asked and answered as published, line
-    breaks included.
-    """
+def is_lettered(moment: Moment) -> bool:
+    """Whether options are put to the question as letters: not where they stand in it already."""
     question = moment.query.strip()
-    if all(option in question for option in moment.options):
-        return prompts.question(question), question, moment.answer
-    question = moment.query_normalised
-    return prompts.choice(question, moment.options), question, _letter(moment)
+    return not all(option in question for option in moment.options)
+
+
+def question_turns(moment: Moment, prompts: Prompts) -> tuple[tuple[str, str], str]:
+    """System and user turn that ask a moment's question, and the question in it.
+
+    Where the options stand in the question already, it is asked as published, line breaks included.
+    """
+    if is_lettered(moment):
+        question = moment.query_normalised
+        return prompts.choice(question, moment.options), question
+    question = moment.query.strip()
+    return prompts.question(question), question
 
 
 def _letter(moment: Moment) -> str:

@@ -17,7 +17,7 @@ from groundvts.inference.predict import predict
 from groundvts.models.load import load_model
 from groundvts.prompts import Prompts
 
-MAX_NEW_TOKENS = 64
+MAX_NEW_TOKENS = {"grounding": 64}
 TIMEOUT_S = 60  # for reading the video
 
 

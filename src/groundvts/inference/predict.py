@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 
-from groundvts.answers import parse_windows
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
+from groundvts.inference.passes import PASSES
 from groundvts.progress import Progress
 from groundvts.prompts import Prompts
+
+MAIN = "grounding"
+SAID = ("answer", "failure", "detail", "seconds")
 
 
 @torch.no_grad()
@@ -23,20 +26,64 @@ def predict(
     moments: list[Moment],
     prompts: Prompts,
     batch_size: int,
-    max_new_tokens: int,
+    max_new_tokens: Mapping[str, int],
+    kinds: Sequence[str] = (MAIN,),
+    protocol: str = "fixed",
     label: str | None = None,
 ) -> list[dict]:
-    """Greedy answers to all moments, read back as windows (s); `label` shows progress.
+    """Greedy answers to all moments, one pass for each of `kinds` (see `passes`).
 
-    A moment whose video cannot be read, or whose answer holds no window, stays in the list with
-    its reason in `failure`.
+    A line holds the answer of the pass `grounding` with its windows (s), and under `highlights` and
+    `question` those of the others; what highlights give is its `saliency`. A moment whose video
+    cannot be read, or an answer that cannot, stays with its reason in `failure`. `max_new_tokens`
+    has an entry for each kind; `label` shows progress.
     """
-    entries = _hindered(moments, encoder, source, prompts)
+    found: list[dict] = [_identity(moment) for moment in moments]
+    for kind in kinds:
+        shown = label and (label if len(kinds) == 1 else f"{label} {kind}")
+        job = (model, encoder, source, moments, prompts, batch_size, max_new_tokens[kind])
+        for line, entry in zip(found, _pass(kind, *job, protocol, shown), strict=True):
+            _join(line, kind, entry)
+    return found
+
+
+def _join(line: dict, kind: str, entry: dict) -> None:
+    """Adds a pass to a moment's line: the main one as it is, another under its name."""
+    if kind != MAIN:
+        entry[kind] = {key: entry.pop(key) for key in SAID}
+    line |= {key: value for key, value in entry.items() if key not in line}
+
+
+def has_failed(line: dict) -> bool:
+    """Whether any pass of a moment's line failed."""
+    return any(part.get("failure") for part in (line, *(line.get(kind, {}) for kind in PASSES)))
+
+
+def _pass(
+    kind: str,
+    model,
+    encoder: Encoder,
+    source,
+    moments: list[Moment],
+    prompts: Prompts,
+    batch_size: int,
+    max_new_tokens: int,
+    protocol: str,
+    label: str | None,
+) -> list[dict]:
+    """The entry of each moment for one kind."""
+    entries = _hindered(kind, moments, encoder, source, prompts)
     asked = [moment for moment in moments if moment.id not in entries]
     progress = Progress(label, len(asked), "query") if label else None
     for batch in _batches(asked, source, batch_size):
-        for moment, entry in _answers(model, encoder, source, batch, prompts, max_new_tokens):
-            entries[moment.id] = entry
+        started = time.perf_counter()
+        said = _answers(kind, model, encoder, source, batch, prompts, max_new_tokens)
+        seconds = (time.perf_counter() - started) / len(batch)
+        for moment, (answer, cut, kept) in zip(batch, said, strict=True):
+            read = PASSES[kind].read(answer, moment, protocol)
+            details = [read["detail"], f"cut at {max_new_tokens} tokens" if cut else None]
+            read["detail"] = "; ".join(filter(None, details)) or None
+            entries[moment.id] = {"answer": answer, **read, "seconds": seconds, **kept}
         if progress:
             progress.update(len(batch))
     if progress:
@@ -45,34 +92,20 @@ def predict(
 
 
 def _answers(
-    model, encoder: Encoder, source, batch: list[Moment], prompts: Prompts, max_new_tokens: int
-) -> Iterator[tuple[Moment, dict]]:
-    """The prediction for each moment of a batch."""
-    started = time.perf_counter()
-    reduced, tokens = _reduce(model, encoder, source, batch, prompts)
-    new = model.generate_from(
+    kind: str, model, encoder: Encoder, source, batch: list[Moment], prompts: Prompts, most: int
+) -> list[tuple[str, bool, dict]]:
+    """Answer, whether it was cut at `most` tokens, and kept tokens of each moment of a batch."""
+    reduced, tokens = _reduce(model, encoder, source, batch, prompts, kind)
+    new_BL = model.generate_from(
         reduced,
-        max_new_tokens=max_new_tokens,
+        max_new_tokens=most,
         do_sample=False,
         eos_token_id=encoder.end_of_turn,
         pad_token_id=encoder.pad,
     )
-    answers = encoder.tokenizer.batch_decode(new, skip_special_tokens=True)
-    seconds = (time.perf_counter() - started) / len(batch)
-    for moment, answer, kept in zip(batch, answers, tokens, strict=True):
-        parsed = parse_windows(answer, moment.duration)
-        yield (
-            moment,
-            {
-                **_identity(moment),
-                "answer": answer,
-                "windows": [list(window) for window in parsed.windows],
-                "failure": parsed.failure,
-                "detail": parsed.detail,
-                "seconds": seconds,
-                **kept,
-            },
-        )
+    answers = encoder.tokenizer.batch_decode(new_BL, skip_special_tokens=True)
+    cut_B = (new_BL != encoder.end_of_turn).all(dim=1).tolist()
+    return list(zip(answers, cut_B, tokens, strict=True))
 
 
 @torch.no_grad()
@@ -83,21 +116,22 @@ def select_tokens(
 
     A moment that cannot be asked stays in the list with its reason, and without tokens.
     """
-    entries = _hindered(moments, encoder, source, prompts)
+    entries = _hindered(MAIN, moments, encoder, source, prompts)
     asked = [moment for moment in moments if moment.id not in entries]
     for batch in _batches(asked, source, batch_size):
         _, tokens = _reduce(model, encoder, source, batch, prompts)
-        for moment, kept in zip(batch, tokens, strict=True):
-            entries[moment.id] = {**_identity(moment), **kept}
-    return [entries[moment.id] for moment in moments]
+        entries |= {moment.id: kept for moment, kept in zip(batch, tokens, strict=True)}
+    return [_identity(moment) | entries[moment.id] for moment in moments]
 
 
-def prompt_batch(encoder: Encoder, source, moments: list[Moment], prompts: Prompts) -> dict:
+def prompt_batch(
+    encoder: Encoder, source, moments: list[Moment], prompts: Prompts, kind: str = MAIN
+) -> dict:
     """Model inputs that ask for each moment."""
     samples = []
     for moment in moments:
-        system, user = prompts.grounding(moment.query_normalised)
-        prompt = encoder.prompt(system, user, moment.query_normalised)
+        (system, user), query = PASSES[kind].turns(prompts, moment)
+        prompt = encoder.prompt(system, user, query)
         name = f"{moment.video}\n{moment.query}"
         samples.append(encoder.sample(prompt, source.video(moment.video), name))
     batch = encoder.collate(samples)
@@ -112,9 +146,11 @@ def _batches(moments: list[Moment], source, size: int) -> Iterator[list[Moment]]
         yield readable[first : first + size]
 
 
-def _reduce(model, encoder: Encoder, source, batch: list[Moment], prompts: Prompts):
+def _reduce(
+    model, encoder: Encoder, source, batch: list[Moment], prompts: Prompts, kind: str = MAIN
+):
     """The reduced sequence of a batch, and what each moment kept."""
-    inputs = prompt_batch(encoder, source, batch, prompts)
+    inputs = prompt_batch(encoder, source, batch, prompts, kind)
     inputs = {key: value.to(model.device) for key, value in inputs.items()}
     reduced = model.reduce(**inputs)
     return reduced, list(_kept(model, reduced.selection, inputs))
@@ -141,29 +177,28 @@ def _identity(moment: Moment) -> dict:
     return {"id": moment.id, "video": moment.video, "query": moment.query}
 
 
-def _hindered(moments: list[Moment], encoder: Encoder, source, prompts: Prompts) -> dict[str, dict]:
+def _hindered(
+    kind: str, moments: list[Moment], encoder: Encoder, source, prompts: Prompts
+) -> dict[str, dict]:
     """Entries, by id, of the moments that cannot be asked."""
     found = {}
     for moment in moments:
-        if why := _hindrance(moment, encoder, source, prompts):
-            found[moment.id] = _unanswered(moment, *why)
+        if why := _hindrance(kind, moment, encoder, source, prompts):
+            nothing = PASSES[kind].read("", moment, "fixed")
+            found[moment.id] = {"answer": None, **nothing, **why, "seconds": 0.0}
     return found
 
 
 def _hindrance(
-    moment: Moment, encoder: Encoder, source, prompts: Prompts
-) -> tuple[str, str] | None:
-    """Reason and detail why a moment cannot be asked, or None."""
+    kind: str, moment: Moment, encoder: Encoder, source, prompts: Prompts
+) -> dict[str, str] | None:
+    """Failure and detail why a moment cannot be asked, or None."""
     if moment.video not in source.videos:
-        return "unread_video", source.failed.get(moment.video, "video not found")
-    system, user = prompts.grounding(moment.query_normalised)
+        why = source.failed.get(moment.video, "video not found")
+        return {"failure": "unread_video", "detail": why}
     try:
-        encoder.prompt(system, user, moment.query_normalised)
+        (system, user), query = PASSES[kind].turns(prompts, moment)
+        encoder.prompt(system, user, query)
     except BadInput as error:
-        return "bad_query", str(error)
+        return {"failure": "bad_query", "detail": str(error)}
     return None
-
-
-def _unanswered(moment: Moment, failure: str, detail: str) -> dict:
-    entry = {"answer": None, "windows": [], "failure": failure, "detail": detail}
-    return {**_identity(moment), **entry, "seconds": 0.0}

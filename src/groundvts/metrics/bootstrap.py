@@ -8,6 +8,7 @@ CHUNK = 256  # resamples drawn at once; the draws do not depend on it
 DECIMALS = 9  # of a resampled difference; what is smaller is rounding
 
 Run = tuple[np.ndarray, np.ndarray]  # scores and weights, both [N, M] or, by seed, [S, N, M]
+Drawn = tuple[np.ndarray, np.ndarray]  # value_M and its resampled values, [R, M]
 
 
 def clustered_intervals(
@@ -26,8 +27,8 @@ def clustered_intervals(
     resample also draws S seeds with replacement. The result does not depend on the order of the
     queries within rounding. NaN where the weights sum to zero.
     """
-    [(value_M, drawn_RM)] = _resampled([(scores_NM, weights_NM)], clusters, resamples, seed)
-    return value_M, *_interval(value_M, drawn_RM)
+    [drawn] = resampled([(scores_NM, weights_NM)], clusters, resamples, seed)
+    return interval(drawn)
 
 
 def paired_differences(
@@ -40,28 +41,16 @@ def paired_differences(
     p = min(1, 2 * min(1 + #(d <= 0), 1 + #(d >= 0)) / (R + 1)), so it is never below 2 / (R + 1),
     and 1 for equal runs. NaN where the weights of either run sum to zero.
     """
-    runs = _resampled([ours, theirs], clusters, resamples, seed)
-    (ours_M, ours_RM), (theirs_M, theirs_RM) = runs
-    value_M, drawn_RM = ours_M - theirs_M, np.round(ours_RM - theirs_RM, DECIMALS)
-    drawn = np.isfinite(drawn_RM).sum(axis=0)
-    fewer_M = np.minimum((drawn_RM <= 0).sum(axis=0), (drawn_RM >= 0).sum(axis=0))
-    p_M = np.where(np.isnan(value_M), np.nan, np.minimum(1.0, 2 * (1 + fewer_M) / (drawn + 1)))
-    return value_M, *_interval(value_M, drawn_RM), p_M
+    return difference(*resampled([ours, theirs], clusters, resamples, seed))
 
 
-def _interval(value_M: np.ndarray, drawn_RM: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 95 % percentile interval of resampled values; NaN where there is no value."""
-    low_M, high_M = np.full((2, len(value_M)), np.nan)
-    known_M = ~np.isnan(value_M)
-    # A resample may miss the few videos that have weight at all: it says nothing of that ratio.
-    low_M[known_M], high_M[known_M] = np.nanpercentile(drawn_RM[:, known_M], [2.5, 97.5], axis=0)
-    return low_M, high_M
+def resampled(
+    runs: Sequence[Run], clusters: Sequence[str], resamples: int = 10_000, seed: int = 0
+) -> list[Drawn]:
+    """Value and resampled values of each run, for `interval` and `difference`.
 
-
-def _resampled(
-    runs: Sequence[Run], clusters: Sequence[str], resamples: int, seed: int
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """value_M and resampled values [resamples, M] of each run, on the same drawn videos."""
+    All runs see the same drawn videos, so that any two are paired; each draws its own seeds.
+    """
     names, cluster_N = np.unique(np.asarray(clusters), return_inverse=True)
     sums = [_cluster_sums(np.asarray(run, float), cluster_N, len(names)) for run in runs]
     columns_VL = np.hstack([run_VX.reshape(len(names), -1) for run_VX in sums])
@@ -78,6 +67,25 @@ def _resampled(
         value_1SM = _ratio(sums_V2SM.sum(axis=0, keepdims=True))
         results.append((value_1SM[0].mean(axis=0), picked_RSM.mean(axis=1)))
     return results
+
+
+def interval(drawn: Drawn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """value_M, low_M, high_M: the 95 % percentile interval; NaN where there is no value."""
+    value_M, drawn_RM = drawn
+    low_M, high_M = np.full((2, len(value_M)), np.nan)
+    known_M = ~np.isnan(value_M)
+    # A resample may miss the few videos that have weight at all: it says nothing of that ratio.
+    low_M[known_M], high_M[known_M] = np.nanpercentile(drawn_RM[:, known_M], [2.5, 97.5], axis=0)
+    return value_M, low_M, high_M
+
+
+def difference(ours: Drawn, theirs: Drawn) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """value_M, low_M, high_M, p_M of two runs resampled together; see `paired_differences`."""
+    value_M, drawn_RM = ours[0] - theirs[0], np.round(ours[1] - theirs[1], DECIMALS)
+    drawn = np.isfinite(drawn_RM).sum(axis=0)
+    fewer_M = np.minimum((drawn_RM <= 0).sum(axis=0), (drawn_RM >= 0).sum(axis=0))
+    p_M = np.where(np.isnan(value_M), np.nan, np.minimum(1.0, 2 * (1 + fewer_M) / (drawn + 1)))
+    return *interval((value_M, drawn_RM)), p_M
 
 
 def _cluster_sums(run: np.ndarray, cluster_N: np.ndarray, clusters: int) -> np.ndarray:

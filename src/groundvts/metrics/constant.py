@@ -36,13 +36,16 @@ def fit_constant_window(moments: Sequence[Moment]) -> tuple[float, float]:
 def predict_constant(
     moments: Sequence[Moment], window: tuple[float, float]
 ) -> list[dict[str, Any]]:
-    """One prediction a moment, all with `window` (s); no model, so no answer and no tokens."""
+    """One prediction a moment, all with `window` (s); no model and no tokens.
+
+    A question is answered by its first option.
+    """
     return [
         {
             "id": moment.id,
             "video": moment.video,
             "query": moment.query,
-            "answer": None,
+            "answer": "A" if moment.options else None,
             "windows": [list(window)],
             "failure": None,
             "detail": None,

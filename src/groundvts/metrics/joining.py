@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
-from groundvts.metrics.predictions import Prediction, PredictionFile
+from groundvts.metrics.predictions import NOT_ASKED, Prediction, PredictionFile
 
 
 def named_by(file: PredictionFile, moments: Sequence[Moment]) -> PredictionFile:
@@ -78,3 +78,16 @@ def match_predictions(
     none = {key: () for key in ("windows", "saliency") if getattr(kinds, key) is not None}
     by_id |= {id: Prediction(id, **none, failure="missing") for id in missing}
     return [by_id[moment.id] for moment in moments]
+
+
+def join_passes(answers: Sequence[Prediction], windows: Sequence[Prediction]) -> list[Prediction]:
+    """One prediction per question: the answer of one pass, all else of the pass that grounds.
+
+    Both are in the order of the moments, gaps filled by the failure `missing` (see
+    `match_predictions`): a gap counts as wrong, or as IoU 0.
+    """
+    joined = []
+    for answer, window in zip(answers, windows, strict=True):
+        failure = answer.failure if answer.failure in NOT_ASKED else None
+        joined.append(replace(window, further={"question": (answer.answer, failure)}))
+    return joined

@@ -1,14 +1,16 @@
 """Files of predictions: the kit's own, QVHighlights submissions, and self-contained records.
 
 A file is a JSON list or JSONL, whatever its name; its layout is told by the keys of its records:
-- kit: `id`, `windows`, and if there are any `saliency`, `answer`, `failure`;
+- kit: `id`, `windows`, and if there are any `saliency`, `answer`, `failure`; `highlights` and
+  `question` are passes beside, each with an `answer` and a `failure` of its own;
 - submission: `qid`, `pred_relevant_windows` [[start, end, score], ...], `pred_saliency_scores`;
 - records: `video` or `vid`, `query` or `question`, `pred` and the true `span`, each [start, end]
   or [[start, end], ...]; a question has `options`, `ans` (index from 0, letter or text) and
   `response`. One record is one query; its id is its number in the file, from 0.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ LAYOUTS = {
     "qid": ("pred_relevant_windows", "pred_saliency_scores", "response"),
     "id": ("windows", "saliency", "answer"),
 }
+FURTHER = ("highlights", "question")  # passes beside the one that grounds
+NOT_ASKED = ("missing", "unread_video")  # failures of a query that was not put to a model
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,10 @@ class Prediction:
 
     windows: (start, end) in s or (start, end, score), as listed; a reversed one keeps its rank.
     saliency: a number for each clip of two seconds. Each is None in a file that gives none, empty
-    where nothing was predicted. failure: why the first window scores zero, or None: the reason in
-    the file, no_window (none, or a null in one), reversed (it starts after its end), or missing.
+    where nothing was predicted. answer: what was said, when grounding where there are further
+    passes. failure: why the first window scores zero, or None: the reason in the file, no_window
+    (none, or a null in one), reversed (it starts after its end), or missing. further: answer and
+    failure of each further pass.
     """
 
     id: str
@@ -47,6 +53,25 @@ class Prediction:
     saliency: tuple[float, ...] | None = None
     answer: str | None = None
     failure: str | None = None
+    further: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+
+    def said(self, kind: str, options: Sequence[str] = ()) -> str | None:
+        """The answer to one kind of pass, or None.
+
+        A file's only answer is to the question where there are options, else about what it gives.
+        """
+        if kind in self.further:
+            return self.further[kind][0]
+        only = "grounding" if self.windows is not None or self.saliency is None else "highlights"
+        if options and "question" not in self.further:
+            only = "question"
+        return self.answer if kind == only else None
+
+    @property
+    def asked(self) -> bool:
+        """Whether every pass of the query was put to a model."""
+        failures = (self.failure, *(failure for _, failure in self.further.values()))
+        return not any(failure in NOT_ASKED for failure in failures)
 
 
 @dataclass(frozen=True)
@@ -102,7 +127,7 @@ def _layout(fields: dict[str, Any], where: str) -> str:
         return "pred"
     for key, others in LAYOUTS.items():
         if key in fields:
-            if fields.keys().isdisjoint(others):
+            if fields.keys().isdisjoint((*others, *FURTHER)):
                 raise BadInput(f"{where}: neither of {', '.join(others)}; give at least one")
             return key
     raise BadInput(f"{where}: no `id`, `qid` or `pred`; give predictions of a known layout")
@@ -118,7 +143,13 @@ def _identified(where: str, fields: dict[str, Any], layout: str) -> Prediction:
         windows, failure = ((), failure) if failure else (windows, why)
     if saliency_key in fields:
         saliency = _clips(fields[saliency_key], f"{where}: {saliency_key}")
-    return Prediction(id, windows, saliency, _text(fields, answer_key, where), failure)
+    answer = _text(fields, answer_key, where)
+    passes = {kind: fields[kind] for kind in FURTHER if isinstance(fields.get(kind), dict)}
+    further = {
+        kind: tuple(_text(said, key, f"{where}: {kind}") for key in ("answer", "failure"))
+        for kind, said in passes.items()
+    }
+    return Prediction(id, windows, saliency, answer, failure, further)
 
 
 def _record(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,29 +92,6 @@ def read_question(fields: Mapping[str, Any], where: str) -> tuple[tuple[str, ...
     return options, options[place]
 
 
-def join_passes(
-    moments: Sequence[Moment],
-    answers: Sequence[Prediction],
-    windows: Sequence[Prediction],
-    protocol: str = "fixed",
-) -> tuple[list[Moment], list[Prediction]]:
-    """One prediction per question: the answer of one pass, all else of the pass that grounds.
-
-    Both passes are in the order of the moments, gaps filled by the failure `missing` (see
-    `match_predictions`). fixed: a gap stays, and counts as wrong or as IoU 0. official: a question
-    missing in either pass leaves the denominator, as samples that its inference skips do.
-    Raises BadInput if no question is left.
-    """
-    joined = [
-        (moment, replace(window, answer=answer.answer))
-        for moment, answer, window in zip(moments, answers, windows, strict=True)
-        if protocol != "official" or "missing" not in (answer.failure, window.failure)
-    ]
-    if not joined:
-        raise BadInput("no question is in both passes; give predictions of the same questions")
-    return [moment for moment, _ in joined], [prediction for _, prediction in joined]
-
-
 def read_choices(
     moments: Sequence[Moment], predictions: Sequence[Prediction], protocol: str = "fixed"
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -133,7 +109,7 @@ def read_choices(
             raise BadInput(
                 f"{moment.id}: the answer is none of the options; score annotated questions"
             )
-        choice = read_choice(prediction.answer, options, protocol)
+        choice = read_choice(prediction.said("question", options), options, protocol)
         if choice is not None:
             choice_N[row], right_N[row] = choice, options[choice] == options[truth]
     return choice_N, right_N

@@ -1,19 +1,19 @@
 """Predictions against moments: every moment asked has exactly one score."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from groundvts.answers import parse_windows
+from groundvts.answers import clip_scores, parse_highlights, parse_windows
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
-from groundvts.metrics.bootstrap import clustered_intervals, paired_differences
+from groundvts.metrics.bootstrap import clustered_intervals
 from groundvts.metrics.detection import detection_scores
 from groundvts.metrics.highlights import highlight_scores
 from groundvts.metrics.moments import best_overlap, columns, means, query_scores
-from groundvts.metrics.predictions import Prediction
+from groundvts.metrics.predictions import NOT_ASKED, Prediction
 from groundvts.metrics.qa import question_scores, read_choices
 
 PRECISIONS = {"float64": np.float64, "float32": np.float32}
@@ -30,21 +30,23 @@ def score_predictions(
 ) -> dict[str, Any]:
     """Payload of a score record: metrics in percent with intervals, counts, failures and scores.
 
-    `predictions` are those of the moments, in their order (`match_predictions`). A failure scores
-    zero and is listed with its reason. queries holds id, video and, where windows are scored, the
-    first window's IoU and IoP in [0, 1]; scores each metric's value per query (None: it does not
-    count). precision is that of IoU: published figures are float32.
+    `predictions` are those of the moments, in their order (`match_predictions`). What fails of a
+    query (windows, saliency, answer) scores zero and is listed with its reason; failed counts
+    queries. queries holds id, video and, where they are scored, the first window's IoU and IoP in
+    [0, 1] and the chosen option (-1: none); scores each metric's value per query (None: it does
+    not count). precision is that of IoU: published figures are float32.
     Raises BadInput for a moment without the label that is scored.
     """
     scores, queries = query_values(moments, predictions, protocol, precision)
     videos = [moment.video for moment in moments]
     intervals = clustered_intervals(*columns(scores), videos, resamples, seed)
+    choices = queries.get("choice", [None] * len(moments))
     failures = [
-        {"id": moment.id, "reason": prediction.failure}
-        for moment, prediction in zip(moments, predictions, strict=True)
-        if prediction.failure
+        {"id": moment.id, "of": part, "reason": reason}
+        for moment, prediction, choice in zip(moments, predictions, choices, strict=True)
+        for part, reason in _failures(moment, prediction, choice)
     ]
-    asked, failed = len(moments), len(failures)
+    asked, failed = len(moments), len({failure["id"] for failure in failures})
     return {
         "dataset": _only("dataset", moments),
         "split": _only("split", moments),
@@ -63,18 +65,39 @@ def score_predictions(
     }
 
 
+def _failures(
+    moment: Moment, prediction: Prediction, choice: int | None
+) -> Iterator[tuple[str, str]]:
+    """Each part of a prediction that failed, and why."""
+    not_asked = prediction.failure if prediction.failure in NOT_ASKED else None
+    said = {kind: failure for kind, (_, failure) in prediction.further.items()}
+    if prediction.windows is not None and prediction.failure:
+        yield "windows", prediction.failure
+    if prediction.saliency == () and moment.saliency is not None:
+        yield "saliency", said.get("highlights") or not_asked or "no_saliency"
+    if choice == -1:
+        yield "answer", said.get("question") or not_asked or "no_option"
+
+
 def reread(
     moments: Sequence[Moment], predictions: Sequence[Prediction], protocol: str
 ) -> list[Prediction]:
-    """The predictions with their windows read from the answers again, under another protocol.
+    """The predictions with windows and highlights read from the answers under another protocol.
 
-    What has no answer (a video that could not be read) and what chooses an option stay.
+    What has no answer (a video that could not be read) stays.
     """
     read = []
     for moment, prediction in zip(moments, predictions, strict=True):
-        if prediction.answer is not None and not moment.options:
-            parsed = parse_windows(prediction.answer, moment.duration, protocol)
-            prediction = replace(prediction, windows=parsed.windows, failure=parsed.failure)
+        grounding = prediction.said("grounding", moment.options)
+        highlights = prediction.said("highlights")
+        if grounding is not None:
+            windows = parse_windows(grounding, moment.duration, protocol)
+            prediction = replace(prediction, windows=windows.windows, failure=windows.failure)
+        if highlights is not None:
+            parsed = parse_highlights(highlights, moment.duration, protocol)
+            saliency = tuple(map(float, clip_scores(parsed, moment.duration)))
+            further = {**prediction.further, "highlights": (highlights, parsed.failure)}
+            prediction = replace(prediction, saliency=saliency, further=further)
         read.append(prediction)
     return read
 
@@ -84,16 +107,17 @@ def query_values(
     predictions: Sequence[Prediction],
     protocol: str = "fixed",
     precision: str = "float64",
-) -> tuple[Scores, dict[str, list[float]]]:
-    """{metric: score_Q} in percent, and the first window's IoU and IoP of each query.
+) -> tuple[Scores, dict[str, list]]:
+    """{metric: score_Q} in percent, and what was found of each query (`score_predictions`).
 
     QVHighlights: moments as ranked windows and highlights; questions with options: answers and how
     they are grounded; all others: the first window. What a file does not predict is not scored.
+    Under `official` a query that was not put to a model leaves the denominator (NaN).
     """
     if not moments:
         raise BadInput("no moments to score; give a split that holds some")
     scores: Scores = {}
-    queries: dict[str, list[float]] = {}
+    queries: dict[str, list] = {}
     iou = iop = None
     if predictions[0].windows is not None:
         iou, iop = _overlaps(moments, predictions, PRECISIONS[precision])
@@ -105,12 +129,18 @@ def query_values(
         if predictions[0].saliency is not None:
             scores |= highlight_scores(moments, [p.saliency for p in predictions])
     elif all(moment.options and moment.answer for moment in moments):
-        _, right = read_choices(moments, predictions, protocol)
+        choice, right = read_choices(moments, predictions, protocol)
+        queries["choice"] = choice.tolist()
         scores |= question_scores(right, iou, iop)
     elif iou is not None:
         scores |= query_scores(iou, iop)
     if not scores:
         raise BadInput("neither windows nor anything else to score is predicted; give such a file")
+    if protocol == "official":
+        asked = np.array([prediction.asked for prediction in predictions])
+        if not asked.any():
+            raise BadInput("no query was put to a model: official scores skip all; give others")
+        scores = {name: np.where(asked, score, np.nan) for name, score in scores.items()}
     return scores, queries
 
 
@@ -128,33 +158,6 @@ def _overlaps(
         if not prediction.failure:
             windows_N2[row] = prediction.windows[0][:2]
     return best_overlap(windows_N2, [moment.windows for moment in moments], dtype)
-
-
-def compare(
-    ours: dict[str, Any], theirs: dict[str, Any], resamples: int = 10_000, seed: int = 0
-) -> dict[str, dict[str, float]]:
-    """{metric: {value, low, high, p}}: paired differences (points) of two score records.
-
-    Raises BadInput unless both hold the scores of the same queries.
-    """
-    first, second = ours["queries"]["id"], theirs["queries"]["id"]
-    if sorted(first) != sorted(second):
-        odd = sorted(set(first) ^ set(second))[:5]
-        raise BadInput(f"the records hold different queries, such as {', '.join(odd)}")
-    names = [name for name in ours["scores"] if name in theirs["scores"]]
-    if not names:
-        raise BadInput("the records share no metric; score both with the same benchmark")
-    place = {name: row for row, name in enumerate(second)}
-    order = [place[name] for name in first]
-    runs = []
-    for record, rows in ((ours, slice(None)), (theirs, order)):
-        arrays = {n: np.array(record["scores"][n], dtype=float)[rows] for n in names}
-        runs.append(columns(arrays))
-    found = paired_differences(*runs, ours["queries"]["video"], resamples, seed)
-    return {
-        name: dict(zip(("value", "low", "high", "p"), map(float, row), strict=True))
-        for name, *row in zip(names, *found, strict=True)
-    }
 
 
 def point_values(

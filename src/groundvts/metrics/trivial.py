@@ -15,7 +15,8 @@ from groundvts.metrics.predictions import Prediction
 def trivial_predictions(moments: Sequence[Moment], seed: int = 0) -> dict[str, list[Prediction]]:
     """{name: a prediction for each moment}, of what the moments are annotated for.
 
-    whole video: [0, D]; centre half: [D / 4, 3 D / 4] (both where every duration D is known).
+    whole video: [0, D]; centre half: [D / 4, 3 D / 4] (both where every duration D is known); a
+    question is answered by its first option.
     Highlights, a score for each clip: all zero; constant 3; random half: half of the clips, drawn
     by seed and id, score 3. The window fitted on training moments is the verb `constant`.
     """
@@ -34,7 +35,8 @@ def trivial_predictions(moments: Sequence[Moment], seed: int = 0) -> dict[str, l
 
 def _window(moment: Moment, start: float, end: float) -> Prediction:
     length = moment.duration or 0.0
-    return Prediction(moment.id, windows=((start * length, end * length),))
+    answer = "A" if moment.options else None
+    return Prediction(moment.id, windows=((start * length, end * length),), answer=answer)
 
 
 def _graded(moment: Moment, saliency: np.ndarray) -> Prediction:

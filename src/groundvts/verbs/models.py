@@ -93,37 +93,46 @@ def merge(options: Namespace) -> None:
 
 
 def infer(options: Namespace) -> None:
-    """Answers every query; settings of `inference` and of `prompts`, and a seed."""
+    """Answers every query; settings of `inference` and `prompts`, `protocol` and a seed.
+
+    Asks for what the moments are annotated for, unless --kinds names it.
+    """
     from groundvts.data.features import open_source
     from groundvts.data.files import write_jsonl
     from groundvts.data.inputs import Encoder
     from groundvts.data.moment import read_moments
-    from groundvts.inference.predict import predict
+    from groundvts.inference.passes import annotated_kinds
+    from groundvts.inference.predict import has_failed, predict
     from groundvts.models.load import load_model
     from groundvts.prompts import Prompts
 
     settings, out = read_settings(options.settings), Path(options.out)
     inputs = {**_folder("model", options.model), "moments": options.moments}
     inputs["source"] = _index(options.source)
-    with records.recording("infer", settings, inputs, seed=settings["seed"]) as record:
+    protocol, seed = settings["protocol"], settings["seed"]
+    with records.recording("infer", settings, inputs, protocol, seed) as record:
         model, encoder = load_model(options.model), Encoder(options.model)
         source = open_source(options.source, encoder)
         source.check(model)
         prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
-        record["prompts"] = prompts.templates
+        moments = read_moments(options.moments)
+        kinds = options.kinds or annotated_kinds(moments)
         predictions = predict(
             model,
             encoder,
             source,
-            read_moments(options.moments),
+            moments,
             prompts,
             settings["batch_size"],
             settings["max_new_tokens"],
+            kinds,
+            protocol,
             label=f"{options.run} infer",
         )
-        failed = sum(entry["failure"] is not None for entry in predictions)
+        failed = sum(map(has_failed, predictions))
         asked = len(predictions)
         record["run"], record["model"] = options.run, options.model
+        record["prompts"], record["kinds"] = prompts.templates, kinds
         record["counts"] = {"asked": asked, "scored": asked - failed, "failed": failed}
     write_jsonl(out, predictions)
     records.write_json(out.with_suffix(".record.json"), record)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from groundvts import records
 from groundvts.errors import BadInput
+from groundvts.verbs.scoring import read_scored, scored_inputs, trivial_values
 from groundvts.verbs.settings import keep_inputs
 
 
@@ -28,42 +29,18 @@ def constant(options: Namespace) -> None:
 
 def score(options: Namespace) -> None:
     """Scores predictions against their truth; prints the metrics beside trivial predictions."""
-    from groundvts.data.truth import read_truth
-    from groundvts.metrics.joining import match_predictions, named_by
-    from groundvts.metrics.predictions import read_prediction_file
-    from groundvts.metrics.score import point_values, reread, score_predictions
-    from groundvts.metrics.trivial import trivial_predictions
+    from groundvts.metrics.score import reread, score_predictions
 
-    given = {"annotations": options.annotations, "spans": options.spans}
-    inputs = {"predictions": options.predictions} | {k: v for k, v in given.items() if v}
-    keep_inputs(inputs.values(), options.out)
-    made = Path(options.predictions).with_suffix(".record.json")
-    known = records.read_record(made) if made.exists() else {"protocol": "fixed", "seed": 0}
+    inputs, known = scored_inputs(options)
     protocol = options.protocol or known["protocol"]
     settings = {"resamples": options.resamples, "precision": options.precision}
     with records.recording("score", settings, inputs, protocol, known["seed"]) as record:
-        file = read_prediction_file(options.predictions, options.dataset)
-        moments = list(file.moments or ())
-        if options.annotations:
-            moments = read_truth(
-                options.dataset, options.annotations, options.durations, options.spans
-            )
-            file = named_by(file, moments)
-        elif not moments:
-            raise BadInput(f"{options.predictions}: holds no truth; name it by --annotations")
-        other = next((m for m in moments if m.dataset != options.dataset), None)
-        if other:
-            raise BadInput(f"{options.annotations}: {other.id} is of {other.dataset}: score that")
-        matched = match_predictions(file, moments, options.complete)
-        if options.protocol and file.moments is None:
-            matched = reread(moments, matched, options.protocol)
+        moments, predictions = read_scored(options)
+        if options.protocol and options.annotations:
+            predictions = reread(moments, predictions, protocol)
         record["run"] = options.run or Path(options.predictions).stem
-        record |= score_predictions(moments, matched, protocol, **settings)
-        record["trivial"] = {
-            name: point_values(moments, predictions, precision=options.precision)
-            for name, predictions in trivial_predictions(moments).items()
-            if name in ("whole video", "centre half") or options.dataset == "qvhighlights"
-        }
+        record |= score_predictions(moments, predictions, protocol, **settings)
+        record["trivial"] = trivial_values(moments, options.dataset, options.precision)
     records.write_json(options.out, record)
     _print_scores(record)
 
@@ -97,22 +74,58 @@ def submission(options: Namespace) -> None:
 
 def compare(options: Namespace) -> None:
     """Paired differences between two score records of the same queries."""
-    from groundvts.metrics.score import compare as run
+    from groundvts.metrics.comparison import compare as run
 
     inputs = {"ours": options.ours, "theirs": options.theirs}
     keep_inputs(inputs.values(), options.out)
     settings = {"resamples": options.resamples}
     with records.recording("compare", settings, inputs) as record:
-        ours, theirs = (records.read_record(path) for path in inputs.values())
-        for path, scored in ((options.ours, ours), (options.theirs, theirs)):
-            if not {"scores", "queries"} <= set(scored):
-                raise BadInput(f"{path}: no score record with its queries; make it by score")
-        record["differences"] = run(ours, theirs, options.resamples)
+        scored = [_scored(path) for path in inputs.values()]
+        record["differences"] = run(*scored, options.resamples)
     records.write_json(options.out, record)
     width = max(map(len, record["differences"]))
     for name, found in record["differences"].items():
         bounds = f"[{found['low']:+.2f}, {found['high']:+.2f}]"
         print(f"{name:<{width}} {found['value']:+7.2f}  {bounds:<18} p {found['p']:.4f}")
+
+
+def comparisons(options: Namespace) -> None:
+    """Intervals over joined seeds, and paired differences of all variants of one benchmark."""
+    from groundvts.metrics.comparison import compare_runs
+    from groundvts.report.runs import listed_runs
+
+    inputs = {"runs": options.runs} | {path: path for path in options.scores}
+    keep_inputs(inputs.values(), options.out)
+    with records.recording("comparisons", {"resamples": options.resamples}, inputs) as record:
+        variants = {entry["run"]: entry["variant"] for entry in listed_runs(options.runs)}
+        scored: dict[str, dict] = {}
+        for path in options.scores:
+            found = _scored(path)
+            if found["run"] not in variants:
+                raise BadInput(f"{path}: {options.runs} lists no run {found['run']}; add it there")
+            if found["run"] in scored:
+                raise BadInput(f"{path}: a second record of {found['run']}; give one of each run")
+            scored[found["run"]] = found
+        datasets = sorted({found["dataset"] for found in scored.values()})
+        if len(datasets) > 1:
+            raise BadInput(f"records of several datasets: {', '.join(datasets)}; compare one")
+        groups: dict[str, list[dict]] = {}
+        for run in filter(scored.get, variants):
+            groups.setdefault(variants[run], []).append(scored[run])
+        record["dataset"] = datasets[0]
+        record["protocol"] = ", ".join(sorted({found["protocol"] for found in scored.values()}))
+        record |= compare_runs(groups, options.resamples)
+    records.write_json(options.out, record)
+    print(f"{options.out}: variants {len(record['variants'])}, pairs {len(record['pairs'])}")
+
+
+def _scored(path: str) -> dict:
+    """A score record with its queries."""
+    found = records.read_record(path)
+    if missing := {"run", "dataset", "protocol", "scores", "queries"} - set(found):
+        what = ", ".join(sorted(missing))
+        raise BadInput(f"{path}: no score record (it lacks {what}); make it by score")
+    return found
 
 
 def tokens(options: Namespace) -> None:

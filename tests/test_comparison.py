@@ -1,0 +1,208 @@
+"""Variants against each other: intervals of joined seeds, paired differences, their record."""
+
+import json
+import re
+import time
+
+import numpy as np
+import pytest
+
+from groundvts import cli
+from groundvts.errors import BadInput
+from groundvts.metrics.bootstrap import clustered_intervals, paired_differences
+from groundvts.metrics.comparison import compare, compare_runs
+from groundvts.records import write_json
+
+IDS = [f"q{n}" for n in range(60)]
+VIDEOS = [f"v{n // 3}" for n in range(60)]
+
+
+def scored(run, level=50.0, metrics=("mIoU", "R1@0.5"), ids=IDS, dataset="charades_sta", gaps=()):
+    """A score record of made-up scores; the queries of `gaps` do not count for the last metric."""
+    generator = np.random.default_rng(sum(map(ord, run)))
+    scores = {name: generator.normal(level, 10, len(ids)).tolist() for name in metrics}
+    for row in gaps:
+        scores[metrics[-1]][row] = None
+    queries = {"id": list(ids), "video": VIDEOS[: len(ids)]}
+    return {"run": run, "dataset": dataset, "protocol": "fixed", "queries": queries} | {
+        "scores": scores
+    }
+
+
+def turned(record):
+    """The same record with its queries in the opposite order."""
+    parts = {
+        part: {name: values[::-1] for name, values in record[part].items()}
+        for part in ("queries", "scores")
+    }
+    return record | parts
+
+
+# ---- two records
+
+
+def test_two_records_are_compared_query_by_query():
+    ours, theirs = scored("a", 60), scored("b")
+    difference = np.subtract(ours["scores"]["mIoU"], theirs["scores"]["mIoU"]).mean()
+    for other in (theirs, turned(theirs)):
+        found = compare(ours, other, resamples=500)
+        assert list(found) == ["mIoU", "R1@0.5"]
+        assert found["mIoU"]["value"] == pytest.approx(difference)
+        assert found["mIoU"]["low"] < difference < found["mIoU"]["high"]
+        assert found["mIoU"]["p"] == pytest.approx(2 / 501)
+    same = compare(ours, turned(ours), resamples=50)["mIoU"]
+    assert (same["value"], same["p"]) == (pytest.approx(0), 1)
+
+
+def test_other_queries_and_other_metrics_are_refused():
+    with pytest.raises(BadInput, match="ours and theirs hold different queries, such as q59;"):
+        compare(scored("a"), scored("b", ids=IDS[:-1]))
+    with pytest.raises(BadInput, match="share no metric"):
+        compare(scored("a", metrics=("mIoU",)), scored("b", metrics=("Acc@QA",)))
+
+
+# ---- many variants
+
+
+def groups():
+    return {
+        "base": [scored("base", 40)],
+        "full": [scored("full-s0", 45), turned(scored("full-s1", 55))],
+        "vts": [scored("vts-s0", 60, gaps=(4, 5)), scored("vts-s1", 62)],
+    }
+
+
+def test_every_pair_stands_once_with_the_later_as_ours():
+    found = compare_runs(groups(), resamples=300)
+    assert {name: one["runs"] for name, one in found["variants"].items()} == {
+        "base": ["base"], "full": ["full-s0", "full-s1"], "vts": ["vts-s0", "vts-s1"],
+    }  # fmt: skip
+    pairs = [(pair["ours"], pair["theirs"]) for pair in found["pairs"]]
+    assert pairs == [("full", "base"), ("vts", "base"), ("vts", "full")]
+    for pair in found["pairs"]:
+        ours, theirs = (found["variants"][pair[key]]["metrics"] for key in ("ours", "theirs"))
+        for name, metric in pair["metrics"].items():
+            assert metric["value"] == pytest.approx(ours[name]["value"] - theirs[name]["value"])
+            assert metric["low"] < metric["value"] < metric["high"]
+            assert 2 / 301 <= metric["p"] <= 1
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_numbers_are_those_of_the_bootstrap():
+    both = {"base": groups()["base"], "vts": [scored("vts-s0", 60), scored("vts-s1", 62)]}
+    found = compare_runs(both, resamples=400, seed=2)
+    scores = [
+        np.stack([np.transpose(list(record["scores"].values())) for record in group])
+        for group in both.values()
+    ]
+    runs = [(part, np.ones_like(part)) for part in scores]
+    expected = np.transpose(paired_differences(runs[1], runs[0], VIDEOS, 4000))
+    got = [list(metric.values()) for metric in found["pairs"][0]["metrics"].values()]
+    np.testing.assert_allclose(np.array(got)[:, :3], expected[:, :3], rtol=0.1)
+    alone = np.transpose(clustered_intervals(*runs[0], VIDEOS, 400, 2))
+    got = [list(metric.values()) for metric in found["variants"]["base"]["metrics"].values()]
+    np.testing.assert_allclose(got, alone)
+
+
+def test_a_query_that_does_not_count_leaves_the_ratio():
+    found = compare_runs({"base": [scored("base")], "vts": [scored("vts", 60, gaps=(4, 5))]}, 100)
+    kept = [value for value in scored("vts", 60, gaps=(4, 5))["scores"]["R1@0.5"] if value]
+    assert len(kept) == 58
+    assert found["variants"]["vts"]["metrics"]["R1@0.5"]["value"] == pytest.approx(np.mean(kept))
+
+
+def test_only_metrics_that_all_share_and_that_count_are_compared():
+    given = {
+        "a": [scored("a", metrics=("mIoU", "IoP@0.3", "MR-mAP-short"))],
+        "b": [scored("b", metrics=("MR-mAP-short", "mIoU"))],
+    }
+    given["b"][0]["scores"]["MR-mAP-short"] = [None] * len(IDS)
+    assert list(compare_runs(given, 50)["pairs"][0]["metrics"]) == ["mIoU"]
+
+
+def test_the_variants_with_different_queries_are_named():
+    given = groups() | {"other": [scored("other", ids=IDS[:-7])]}
+    named = r"base and other hold different queries, such as q53, q54, q55, q56, q57; "
+    with pytest.raises(BadInput, match=named):
+        compare_runs(given, 10)
+
+
+# ---- the verb
+
+
+def files(folder, *records):
+    paths = []
+    for number, record in enumerate(records):
+        write_json(folder / f"{number}.json", record)
+        paths.append(str(folder / f"{number}.json"))
+    return paths
+
+
+@pytest.fixture
+def listed(tmp_path):
+    runs = [("vts-s0", "vts"), ("vts-s1", "vts"), ("base", "base")]
+    entries = [{"run": run, "variant": name, "seed": 0, "label": name} for run, name in runs]
+    write_json(tmp_path / "runs.json", entries)
+    return tmp_path
+
+
+def comparisons(folder, *paths):
+    cli.main([
+        "comparisons", "--runs", str(folder / "runs.json"), "--scores", *paths,
+        "--out", str(folder / "out.json"), "--resamples", "50",
+    ])  # fmt: skip
+
+
+def test_the_verb_groups_runs_by_the_run_list(listed, capsys):
+    comparisons(listed, *files(listed, scored("base"), scored("vts-s1", 60), scored("vts-s0", 60)))
+    record = json.loads((listed / "out.json").read_text())
+    assert (record["verb"], record["dataset"], record["protocol"]) == (
+        "comparisons", "charades_sta", "fixed",
+    )  # fmt: skip
+    assert record["variants"]["vts"]["runs"] == ["vts-s0", "vts-s1"]
+    assert [(pair["ours"], pair["theirs"]) for pair in record["pairs"]] == [("base", "vts")]
+    assert len(record["inputs"]) == 4
+    assert capsys.readouterr().out.strip().endswith("out.json: variants 2, pairs 1")
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        ((scored("base"), scored("new")), "1.json: .*runs.json lists no run new"),
+        ((scored("base"), scored("base")), "1.json: a second record of base"),
+        (
+            (scored("base"), scored("vts-s0", dataset="qvhighlights")),
+            "several datasets: charades_sta, qvhighlights",
+        ),
+        ((scored("base"), {"run": "vts-s0"}), "1.json: no score record .*lacks .*scores"),
+        ((scored("base"), scored("vts-s0", ids=IDS[1:])), "vts and base hold different queries"),
+    ],
+)
+def test_wrong_records_are_one_line(listed, capsys, records, said):
+    with pytest.raises(SystemExit) as end:
+        comparisons(listed, *files(listed, *records))
+    assert end.value.code == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert re.search(said, err), err
+    assert not (listed / "out.json").exists()
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[1]", '[{"run": "base"}]', "null"])
+def test_a_wrong_run_list_is_one_line(listed, capsys, text):
+    (listed / "runs.json").write_text(text)
+    with pytest.raises(SystemExit) as end:
+        comparisons(listed, *files(listed, scored("base")))
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith(f"groundvts: {listed / 'runs.json'}: ")
+
+
+def test_many_variants_of_many_metrics_take_seconds():
+    metrics, ids = [f"m{n}" for n in range(22)], [f"q{n}" for n in range(540)]
+    given = {f"x{n}": [scored(f"x{n}-s{s}", metrics=metrics) for s in (0, 1)] for n in range(12)}
+    for record in (record for group in given.values() for record in group):
+        record["queries"] = {"id": ids, "video": VIDEOS * 9}
+        record["scores"] = {name: values * 9 for name, values in record["scores"].items()}
+    began = time.perf_counter()
+    assert len(compare_runs(given)["pairs"]) == 66
+    assert time.perf_counter() - began < 8
