@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from groundvts.errors import BadInput, RunFailed
-from groundvts.verbs import data, models, results, toy
+from groundvts.verbs import data, models, protocols, results, toy
 
 WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError,
                PermissionError)  # fmt: skip
@@ -146,6 +146,8 @@ def _model_verbs(verb: Callable) -> None:
     add("--run", "--base", "--adapter", "--moments", "--source", "--settings", "--out")
     add = verb("infer", models.infer, "answer every query of a benchmark")
     add("--run", "--model", "--moments", "--source", "--settings", "--out")
+    add("--kinds", nargs="+", choices=("grounding", "highlights", "question"), required=False,
+        help="what is asked, if not what the moments are annotated for")  # fmt: skip
     add = verb("ground", models.ground, "find when a query happens in a video")
     add("model", "video", "query")
     add("--out", required=False, help="folder for a JSON record and a picture")
@@ -154,21 +156,21 @@ def _model_verbs(verb: Callable) -> None:
 def _result_verbs(verb: Callable) -> None:
     add = verb("constant", results.constant, "predict one window, fitted on training moments")
     add("--train", "--moments", "--out")
-    add = verb("score", results.score, "score predictions")
-    add("dataset")("--predictions", "--out")("--run", required=False)
-    add("--annotations", required=False, help="published file or moments.jsonl")
-    add("--spans", required=False, help="NExT-GQA's JSON of grounded segments")
-    add("--durations", required=False, help="the Charades CSV, or JSON of seconds by video")
+    add = _scored(verb("score", results.score, "score predictions"))
+    add("--run", required=False)
     add("--protocol", choices=("fixed", "official"), required=False, help="read answers again, so")
     add("--precision", choices=("float64", "float32"), default="float64", required=False,
         help="of IoU; published figures are float32")  # fmt: skip
-    add("--complete", action="store_true", required=False,
-        help="count queries without a prediction as failures")  # fmt: skip
     add("--resamples", type=_count, default=10000, required=False)
+    _scored(verb("protocols", protocols.protocols, "what each convention of scoring moves"))
     add = verb("submission", results.submission, "predictions as a QVHighlights submission")
     add("--predictions", "--annotations", "--out")
     add = verb("compare", results.compare, "paired differences of two score records")
     add("ours", "theirs")("--out")
+    add("--resamples", type=_count, default=10000, required=False)
+    add = verb("comparisons", results.comparisons, "joined seeds and differences of all variants")
+    add("--runs", help="runs.json: the variant of each run")("--out")
+    add("--scores", nargs="+", help="score records of one benchmark")
     add("--resamples", type=_count, default=10000, required=False)
     add = verb("tokens", results.tokens, "recall of the queried object's tokens, stage by stage")
     add("--run", "--objects", "--moments", "--out")
@@ -183,6 +185,18 @@ def _result_verbs(verb: Callable) -> None:
     add = verb("reference", results.reference, "keep a run's small records; render the README")
     add("results")("--records", default="results/reference", required=False)
     add("--readme", default="README.md", required=False)
+
+
+def _scored(add: Callable) -> Callable:
+    """Adds the options of what is scored: predictions, and the truth where they do not hold it."""
+    add("dataset")("--predictions", "--out")
+    add("--annotations", required=False, help="published file or moments.jsonl")
+    add("--answers", required=False, help="answers to the questions, where they are another file")
+    add("--spans", required=False, help="NExT-GQA's JSON of grounded segments")
+    add("--durations", required=False, help="the Charades CSV, or JSON of seconds by video")
+    add("--complete", action="store_true", required=False,
+        help="count queries without a prediction as failures")  # fmt: skip
+    return add
 
 
 if __name__ == "__main__":
