@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from synthetic_scores import write_comparisons, write_score
 
 from groundvts.data.store import Store
 from groundvts.records import recording, write_json
@@ -65,7 +66,8 @@ def write_results(folder: Path, skip: tuple[str, ...] = (), videos: int = 12) ->
     write_json(folder / "runs.json", [dict(zip(keys, row, strict=True)) for row in RUNS])
     moments = _write_moments(folder, videos)
     listed = {"splits": [f"{DATASET}/test"], "training": [DATASET]}
-    write_json(folder / "benchmarks.json", listed | {"evaluate": [DATASET, "qvhighlights"]})
+    variants = list(dict.fromkeys(row[1] for row in RUNS))
+    write_json(folder / "benchmarks.json", listed | {"evaluate": {DATASET: variants}})
     _write_frames(folder, moments)
     with recording("toy-base", {}, {}) as record:
         record["supervision"] = [
@@ -77,6 +79,8 @@ def write_results(folder: Path, skip: tuple[str, ...] = (), videos: int = 12) ->
         run = dict(zip(keys, row, strict=True))
         if run["run"] not in skip:
             _write_run(folder, run, moments)
+    if len(skip) < len(RUNS):
+        write_comparisons(folder, DATASET)
     return folder
 
 
@@ -90,37 +94,12 @@ def _write_run(folder: Path, run: dict, moments: list[dict]) -> None:
             record |= {"run": run["run"]}
         write_json(folder / "merged" / run["run"] / "record.json", record)
     iou = rng.beta(8 * LEVEL[run["variant"]], 8 * (1 - LEVEL[run["variant"]]), len(moments))
-    failures = (
-        [{"id": moments[0]["id"], "reason": "unparsed answer"}] if "random" in run["run"] else []
-    )
+    failed = {"id": moments[0]["id"], "reason": "unparsed answer", "of": "windows"}
+    failures = [failed] if "random" in run["run"] else []
     iou[: len(failures)] = 0
     _write_predictions(folder, run, moments, iou, rng)
-    with recording("score", {}, {}) as record:
-        record |= {"run": run["run"], "dataset": DATASET, "split": "test"}
-        record["metrics"] = _metrics(iou)
-        asked = len(moments)
-        record["counts"] = {
-            "asked": asked,
-            "scored": asked - len(failures),
-            "failed": len(failures),
-        }
-        record["failures"] = failures
-        record["queries"] = {
-            "id": [moment["id"] for moment in moments],
-            "video": [moment["video"] for moment in moments],
-            "IoU": iou,
-            "IoP": iou,
-        }
-    write_json(folder / "scores" / run["run"] / f"{DATASET}.json", record)
-
-
-def _metrics(iou: np.ndarray) -> dict:
-    def metric(values: np.ndarray) -> dict:
-        value, margin = values.mean() * 100, 196 * values.std() / len(values) ** 0.5
-        return {"value": value, "low": value - margin, "high": value + margin}
-
-    metrics = {f"R1@{level}": metric(iou >= level) for level in (0.3, 0.5, 0.7)}
-    return metrics | {"mIoU": metric(iou)}
+    values = {f"R1@{level}": 100.0 * (iou >= level) for level in (0.3, 0.5, 0.7)}
+    write_score(folder, run["run"], DATASET, moments, values | {"mIoU": 100 * iou}, failures, iou)
 
 
 def _write_stages(folder: Path, run: dict, rng: np.random.Generator) -> None:

@@ -7,21 +7,33 @@ from pathlib import Path
 import nbformat
 import pytest
 from synthetic_records import write_results
+from synthetic_scores import add_benchmark
 
 from groundvts.errors import BadInput, RunFailed
 from groundvts.records import write_json
 from groundvts.report.notebook import fetched, render_notebook
 from groundvts.report.page import write_page
-from groundvts.report.readme import BEGIN, END, check, render_results, save_reference, update
+from groundvts.report.readme import (
+    BEGIN,
+    BEGIN_BENCHMARKS,
+    END,
+    END_BENCHMARKS,
+    check,
+    render_benchmarks,
+    render_results,
+    save_reference,
+    update,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = ROOT / "workflow" / "published" / "charades_sta.csv"
-NOTEBOOKS = ("training", "results", "tokens")
+NOTEBOOKS = ("training", "results", "tokens", "benchmarks")
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    return write_results(tmp_path_factory.mktemp("toy"))
+    folder = write_results(tmp_path_factory.mktemp("toy"))
+    return add_benchmark(add_benchmark(folder, "qvhighlights"), "nextgqa")
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +66,17 @@ def test_notebook_is_thin_and_stripped(name):
 
 
 def test_notebooks_write_their_tables_and_figures(rendered):
-    for stem in ("main", "differences", "paper", "training"):
+    other = ("qvhighlights_moments", "qvhighlights_highlights_differences", "nextgqa")
+    for stem in ("main", "differences", "paper", "training", *other):
         for suffix in ("csv", "md", "tex"):
             assert (rendered / "tables" / f"{stem}.{suffix}").stat().st_size > 0
     for stem in ("loss", "token_recall", "miou", "tokens_1", "tokens_3", "two_queries"):
         for suffix in ("png", "pdf"):
             assert (rendered / "figures" / f"{stem}.{suffix}").stat().st_size > 1000
+    assert "Trivial: whole video" in (rendered / "tables/main.md").read_text()
+    assert (
+        "rows whose interval is not above" in (rendered / "notebooks/benchmarks.html").read_text()
+    )
     page = (rendered / "notebooks" / "tokens.html").read_text()
     assert page.count("<img ") == 4
     assert not fetched(page)
@@ -91,7 +108,8 @@ def test_page_links_hold_and_nothing_is_fetched(rendered):
         assert f"notebooks/{name}.html" in local
     assert "unparsed answer" in text
     assert "Constant span" in text
-    assert text.count("<tr class=ours>") == 3
+    assert text.count("<tr class=ours>") == 3 + 2 + 1
+    assert "comparisons/nextgqa.json" in local
 
 
 def test_fetched_finds_what_a_browser_would_load():
@@ -130,6 +148,7 @@ def test_readme_follows_the_reference_records(results, tmp_path):
     reference, readme = tmp_path / "reference", tmp_path / "README.md"
     save_reference(results, reference)
     assert render_results(reference) == render_results(results)
+    assert render_benchmarks(reference) == render_benchmarks(results)
     readme.write_text(f"# Title\n\n{BEGIN}\n{END}\n\nThe end.\n")
     assert not check(readme, reference)
     update(readme, reference)
@@ -138,11 +157,33 @@ def test_readme_follows_the_reference_records(results, tmp_path):
     assert text.startswith("# Title\n")
     assert text.endswith(f"{END}\n\nThe end.\n")
     assert "| GroundVTS (2 seeds) | 0.25 |" in text
+    assert "| Trivial: whole video | – |" in text
+    assert "QVHighlights" not in text
     path = reference / "scores/base/charades_sta.json"
     record = json.loads(path.read_text())
     record["metrics"]["mIoU"]["value"] += 1
     write_json(path, record)
     assert not check(readme, reference)
+
+
+def test_readme_has_the_other_benchmarks_where_they_are_marked(results, tmp_path):
+    readme = tmp_path / "README.md"
+    marks = f"{BEGIN_BENCHMARKS}\n{END_BENCHMARKS}\n"
+    readme.write_text(f"{BEGIN}\n{END}\n{marks}")
+    update(readme, results)
+    lines = readme.read_text().split(BEGIN_BENCHMARKS)[1].splitlines()
+    rows = [line.split(" | ") for line in lines if line.startswith("| ")]
+    assert [row[:2] for row in rows[2:]] == [
+        ["| QVHighlights", "Base"], ["| QVHighlights", "GroundVTS (2 seeds)"],
+        ["| NExT-GQA", "Base"], ["| NExT-GQA", "GroundVTS (2 seeds)"],
+    ]  # fmt: skip
+    assert [row[3].split()[0] for row in rows[2:]] == ["MR-mAP"] * 2 + ["Acc@GQA"] * 2
+    assert rows[2][3].endswith("] (12.5)")
+    assert check(readme, results)
+    assert render_benchmarks(write_results(tmp_path / "alone", videos=1)) == ""
+    readme.write_text(f"{BEGIN}\n{END}\n{BEGIN_BENCHMARKS}\n")
+    with pytest.raises(BadInput, match="lacks the markers '<!-- benchmarks"):
+        update(readme, results)
 
 
 def test_readme_without_markers_is_bad_input(results, tmp_path):

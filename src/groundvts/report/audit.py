@@ -36,7 +36,7 @@ def validations(results: str | Path) -> Iterator[tuple[str, str, dict[str, Any]]
         yield *place.split("/"), read_record(path)
 
 
-def configured(results: str | Path) -> dict[str, list[str]]:
+def configured(results: str | Path) -> dict[str, Any]:
     """What the configuration names: `splits` (benchmark/split), benchmarks in `training`, ..."""
     return read_record(Path(results) / "benchmarks.json")
 

@@ -129,8 +129,9 @@ def score_bars(table: pd.DataFrame, singles: pd.DataFrame, stem: str | Path) -> 
         seeds = singles[singles.variant == row.variant].mIoU
         if len(seeds) > 1:
             axes.plot(seeds, [place] * len(seeds), "o", color="white", mec="black", ms=3.5)
+        end = row.mIoU if pd.isna(row["mIoU high"]) else row["mIoU high"]
         axes.text(
-            row["mIoU high"] + 1.2, place, f"{row.mIoU:.1f}", va="center",
+            end + 1.2, place, f"{row.mIoU:.1f}", va="center",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
     constant = table[table.variant == "constant"]

@@ -5,15 +5,17 @@ from pathlib import Path
 import pandas as pd
 
 from groundvts.records import read_record
-from groundvts.report.output import EMPTY
-from groundvts.report.runs import Run, by_variant, load_runs
-from groundvts.report.tables import SHARES, best_of, differences, headline, main_table
+from groundvts.report.benchmarks import MAIN
+from groundvts.report.comparisons import best_of, differences
+from groundvts.report.output import EMPTY, split_parts
+from groundvts.report.runs import Run, by_variant, failures_by_reason, load_runs
+from groundvts.report.tables import SHARES, TRIVIAL, headline, main_table, with_trivial
 
 EXPECTED_OVER_BEST = 20.0  # points of mIoU that VTS at 0.25 should gain
 EXPECTED_OVER_BASE = 30.0
 
 
-def conclusions(results: str | Path, dataset: str = "charades_sta") -> list[str]:
+def conclusions(results: str | Path, dataset: str = MAIN) -> list[str]:
     """What the main comparison says, sentence by sentence; silent where a run is absent."""
     table = headline(main_table(results, dataset)).set_index("variant", drop=False)
     paired = differences(results, dataset)
@@ -22,11 +24,43 @@ def conclusions(results: str | Path, dataset: str = "charades_sta") -> list[str]
         *_against(table, paired, best, EXPECTED_OVER_BEST, "the better of random and uniform"),
         *_against(table, paired, "base", EXPECTED_OVER_BASE, "the model before fine-tuning"),
         *_constant(table),
+        *_bars(with_trivial(table, results, dataset), dataset),
         *_choice_and_weights(paired),
         *_half(table, paired),
         *_recall(table),
         *_failures(table),
     ]
+
+
+def benchmark_conclusions(results: str | Path, dataset: str) -> list[str]:
+    """Rows that are not clearly above what looks at no video, and failures by reason."""
+    table = headline(main_table(results, dataset))
+    bars = _bars(with_trivial(table, results, dataset), dataset)
+    lost = [
+        f"{run.name} {', '.join(f'{count} {why}' for why, count in reasons.items())}"
+        for run in load_runs(results, dataset)
+        if run.score and (reasons := failures_by_reason(run.score))
+    ]
+    if not lost:
+        return [*bars, "No query failed in any run."]
+    asked = table.loc[~table.joined, "asked"].max()
+    return [*bars, f"Failures, of {asked} queries each: {'; '.join(lost)}."]
+
+
+def _bars(table: pd.DataFrame, dataset: str) -> list[str]:
+    """For each main metric the best row that looks at no video, and what is not above it."""
+    sentences = []
+    for part, rows in split_parts(table, dataset):
+        blind = rows.variant.isin((TRIVIAL, "constant"))
+        if rows.loc[blind, part.main].notna().any():
+            best = rows.loc[rows.loc[blind, part.main].idxmax()]
+            below = rows[~blind & ~(rows[f"{part.main} low"] > best[part.main])]
+            sentences.append(
+                f"{part.main}: the best prediction that looks at no video ({best.label}) scores "
+                f"{best[part.main]:.1f}; rows whose interval is not above it: "
+                f"{', '.join(below.variant) or 'none'}."
+            )
+    return sentences
 
 
 def supervision(results: str | Path) -> list[str]:
@@ -94,7 +128,7 @@ def _constant(table: pd.DataFrame) -> list[str]:
     if "constant" not in table.index:
         return []
     level = table.loc["constant"]
-    below = table[table["mIoU low"] <= level.mIoU]
+    below = table[~(table["mIoU low"] > level.mIoU)]
     names = [name for name in below.variant if name != "constant"]
     which = ", ".join(names) if names else "none"
     return [

@@ -1,10 +1,13 @@
 """Tables on paper: printed form, and files in csv, Markdown and LaTeX (booktabs)."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from groundvts.report.benchmarks import MAIN, Part, known
 from groundvts.report.tables import SHARES, metric_names
 
 HEADINGS = {"object": "Object tokens kept", "distractors": "Other objects' tokens kept"}
@@ -22,25 +25,52 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         "Method": [label + mark for label, mark in zip(table.label, marks, strict=True)],
         "Ratio": [_number(value, "g") for value in table.ratio],
         "Seeds": [
-            f"mean of {seeds}" if joined else seeds
+            f"mean of {seeds}" if joined else seeds or EMPTY
             for seeds, joined in zip(table.seeds, table.joined, strict=True)
         ],
     }
     for name in metric_names(table):
         columns[name] = with_interval(table, name)
     counts = zip(table.asked, table.scored, table.failed, strict=True)
-    columns["Asked / scored / failed"] = [" / ".join(map(str, row)) for row in counts]
+    columns["Asked / scored / failed"] = [
+        EMPTY if pd.isna(row[0]) else " / ".join(map(str, row)) for row in counts
+    ]
     for name in SHARES:
         if name in table:
             columns[HEADINGS[name]] = with_interval(table, name)
     return pd.DataFrame(columns)
 
 
-def shown_differences(table: pd.DataFrame) -> pd.DataFrame:
-    """The printed form of the paired differences, in points with a sign."""
-    columns = {"Question": table.question, "Variant": table.ours, "Against": table.theirs}
-    columns |= {name: with_interval(table, name, "+.1f") for name in metric_names(table)}
+def shown_differences(table: pd.DataFrame, main: str = known(MAIN).main) -> pd.DataFrame:
+    """The printed form of paired differences, in points with a sign; p is that of metric `main`."""
+    columns = {"Question": table.question} if "question" in table else {}
+    columns |= {"Variant": table.ours, "Against": table.theirs}
+    names = metric_names(table)
+    if main in names:
+        columns |= {
+            main: with_interval(table, main, "+.1f"),
+            "p": table[f"{main} p"].map("{:.4f}".format),
+        }
+        names.remove(main)
+    columns |= {name: with_interval(table, name, "+.1f") for name in names}
     return pd.DataFrame(columns)
+
+
+def split_parts(table: pd.DataFrame, dataset: str) -> Iterator[tuple[Part, pd.DataFrame]]:
+    """Each part of a benchmark that the table has metrics of, with its rows and columns.
+
+    Its main metric is the first that the table has where the known one is absent; rows without
+    any of its metrics (highlights only, say, of a part for windows) are left out.
+    """
+    names = metric_names(table)
+    for part in known(dataset).parts:
+        ours = [name for name in names if name.startswith(part.prefix)]
+        if ours:
+            asked = table[table[ours].notna().any(axis=1)]
+            others = (name for name in names if name not in ours)
+            left_out = [f"{name}{end}" for name in others for end in ("", " low", " high", " p")]
+            main = part.main if part.main in ours else ours[0]
+            yield replace(part, main=main), asked.drop(columns=left_out, errors="ignore")
 
 
 def shown_plain(table: pd.DataFrame) -> pd.DataFrame:
@@ -65,6 +95,13 @@ def with_interval(table: pd.DataFrame, name: str, digits: str = ".1f") -> list[s
         bounded = pd.notna(low) and pd.notna(high)
         cells.append(f"{cell} [{low:{digits}}, {high:{digits}}]" if bounded else cell)
     return cells
+
+
+def joining(table: pd.DataFrame) -> str:
+    """What a joined row of a main table is, in words."""
+    names = [f"{name} low" for name in metric_names(table)]
+    resampled = table.loc[table.joined, names].notna().all(axis=None)
+    return "their mean, resampled by video and seed" if resampled else "their mean"
 
 
 def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, caption: str) -> None:

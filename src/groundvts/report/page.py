@@ -1,19 +1,22 @@
 """The one page to open: what ran, the headline numbers, figures, and links to all the rest."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from groundvts.records import load_records, read_record, source_hash
-from groundvts.report.audit import configured, unreadable
+from groundvts.records import read_record, source_hash
+from groundvts.report.audit import unreadable
+from groundvts.report.benchmarks import MAIN, Part, evaluated, known
+from groundvts.report.comparisons import differences
 from groundvts.report.findings import conclusions, supervision
-from groundvts.report.output import EMPTY, MARK, shown, shown_differences
-from groundvts.report.runs import Run, load_runs
+from groundvts.report.html import bullets, details, html_table
+from groundvts.report.output import EMPTY, MARK, joining, shown, shown_differences, split_parts
+from groundvts.report.runs import Run, by_variant, failures_by_reason, load_runs
 from groundvts.report.style import STYLE
-from groundvts.report.tables import differences, headline, main_table
+from groundvts.report.tables import headline, main_table, with_trivial
 
 CAPTIONS = {
     "miou": "mIoU of every variant with 95 % intervals; dots are single seeds, the dashed line is "
@@ -31,6 +34,8 @@ NOTEBOOKS = {
     "training": "Training curves",
     "results": "Main results",
     "tokens": "Kept tokens",
+    "benchmarks": "The other benchmarks",
+    "protocols": "Protocols explained",
 }
 
 
@@ -41,25 +46,22 @@ def write_page(results: str | Path) -> Path:
     """
     results = Path(results)
     runs = load_runs(results)
-    table = main_table(results)
-    rows = headline(table)
+    every = with_trivial(main_table(results), results)
     records = list(_records(results))
     body = [
         f"<h1>GroundVTS: a run at {escape(results.resolve().name)} scale</h1>",
         _facts(records),
-        "<h2>Headline</h2>",
-        html_table(_miou_first(shown(rows)), strong=rows.sampler.eq("vts").tolist()),
-        f"<p class=note>{_headline_note(table)}</p>",
-        _list("What the numbers say", conclusions(results)),
+        *_headline(results, MAIN, "Headline"),
+        bullets("What the numbers say", conclusions(results)),
+        *_benchmarks(results),
         "<h2>Figures</h2>",
         *_figures(results),
         "<h2>Single seeds and paired differences</h2>",
-        _details("Every run", shown(table)),
-        _details("Paired differences (points)", shown_differences(differences(results))),
-        *_others(results),
-        _list("What the base was taught before", supervision(results)),
+        details("Every run", shown(every)),
+        details("Paired differences (points, p of mIoU)", shown_differences(differences(results))),
+        bullets("What the base was taught before", supervision(results)),
         "<h2>What failed</h2>",
-        *_failed(runs, results),
+        *_failed(results),
         "<h2>Time and memory</h2>",
         html_table(_times(records)),
         "<h2>Notebooks, tables and records</h2>",
@@ -77,37 +79,18 @@ def write_page(results: str | Path) -> Path:
     return page
 
 
-def _miou_first(printed: pd.DataFrame) -> pd.DataFrame:
-    """mIoU before the other metrics, so that a phone shows it without scrolling."""
-    rest = [name for name in printed.columns if name not in ("Method", "Ratio", "mIoU")]
-    return printed[["Method", "Ratio", "mIoU", *rest]]
-
-
-def html_table(printed: pd.DataFrame, strong: Sequence[bool] = ()) -> str:
-    """A table of text cells that scrolls by itself on a narrow screen; `strong` rows stand out."""
-    head = "".join(f"<th>{escape(str(name))}</th>" for name in printed.columns)
-    lines = []
-    for place, row in enumerate(printed.astype(str).to_numpy()):
-        cells = "".join(f"<td>{_cell(value)}</td>" for value in row)
-        ours = " class=ours" if place < len(strong) and strong[place] else ""
-        lines.append(f"<tr{ours}>{cells}</tr>")
-    return f"<div class=wide><table><tr>{head}</tr>{''.join(lines)}</table></div>"
-
-
-def _cell(value: str) -> str:
-    """An interval goes in small type under its value."""
-    text = escape(value)
-    if text.endswith("]") and " [" in text:
-        number, bounds = text.split(" [", 1)
-        return f"<span class=value>{number}</span> <span class=bounds>[{bounds}</span>"
-    return text
+def _first(printed: pd.DataFrame, part: Part) -> pd.DataFrame:
+    """The main metric before the others, so that a phone shows it without scrolling."""
+    metrics = [name for name in part.first if name in printed] or [part.main]
+    first = ["Method", "Ratio", *metrics]
+    return printed[[*first, *(name for name in printed.columns if name not in first)]]
 
 
 def _records(results: Path) -> Iterator[dict[str, Any]]:
     """Every record of the results folder, whatever rule wrote it."""
     places = ("*/record.json", "*/*/record.json", "*/*/*/record.json", "*/*/*.record.json")
     found = {path for place in places for path in results.glob(place)}
-    found |= set(results.glob("scores/*/*.json"))
+    found |= {*results.glob("scores/*/*.json"), *results.glob("comparisons/*.json")}
     for path in sorted(found):
         record = read_record(path)
         if {"verb", "started", "seconds"} <= set(record):
@@ -142,12 +125,11 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
-def _headline_note(table: pd.DataFrame) -> str:
-    asked = table.asked[~table.joined].max()
+def _note(table: pd.DataFrame) -> str:
     note = (
-        f"Percent with 95 % intervals over {asked} test queries, resampled by video; rows of "
-        "several seeds show their mean, resampled by video and seed. The constant span is the "
-        "trivial baseline."
+        f"Percent with 95 % intervals over {table.asked[~table.joined].max()} test queries, "
+        f"resampled by video; rows of several seeds show {joining(table)}. The constant window and "
+        "the trivial rows look at no video."
     )
     if table.older.any():
         note += f" {MARK} partly made by other source than the present."
@@ -169,34 +151,38 @@ def _figures(results: Path) -> Iterator[str]:
         )
 
 
-def _others(results: Path) -> Iterator[str]:
-    """Scores on benchmarks other than that of the main comparison."""
-    scores = load_records(results)
-    asked = [name for name in configured(results)["evaluate"] if name != "charades_sta"]
-    for dataset, rows in scores[scores.dataset.isin(asked)].groupby("dataset"):
-        names = [name.removesuffix(" low") for name in rows.columns if name.endswith(" low")]
-        known = [name for name in names if rows[name].notna().any()]
-        printed = rows[["run", *known]].rename(columns={"run": "Run"})
-        printed[known] = printed[known].map(lambda value: f"{value:.1f}")
-        yield _details(f"Scores on {dataset}", printed)
+def _benchmarks(results: Path) -> Iterator[str]:
+    """The headline of each evaluated benchmark other than that of the main comparison."""
+    for dataset in evaluated(results):
+        if dataset != MAIN and by_variant(load_runs(results, dataset)):
+            yield from _headline(results, dataset, known(dataset).title)
 
 
-def _details(title: str, printed: pd.DataFrame) -> str:
-    return f"<details><summary>{escape(title)}</summary>{html_table(printed)}</details>"
+def _headline(results: Path, dataset: str, title: str) -> Iterator[str]:
+    """A benchmark's tables, one row a variant, with the trivial rows."""
+    rows = with_trivial(headline(main_table(results, dataset)), results, dataset)
+    yield f"<h2>{escape(title)}</h2>"
+    for part, tidy in split_parts(rows, dataset):
+        yield f"<h3>{escape(part.name.capitalize())}</h3>" if part.name else ""
+        yield html_table(_first(shown(tidy), part), strong=tidy.sampler.eq("vts").tolist())
+    yield f"<p class=note>{_note(rows)}</p>"
 
 
-def _list(title: str, sentences: Iterable[str]) -> str:
-    lines = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return f"<h2>{escape(title)}</h2><ul>{lines}</ul>" if lines else ""
-
-
-def _failed(runs: list[Run], results: Path) -> Iterator[str]:
+def _failed(results: Path) -> Iterator[str]:
     """Runs without a score, queries without an answer by reason, videos that cannot be read."""
-    lines = [f"{run.name}: no score record" for run in runs if run.score is None]
-    for run in runs:
-        reasons = pd.Series([entry["reason"] for entry in (run.score or {}).get("failures", [])])
-        for reason, count in reasons.value_counts().items():
-            lines.append(f"{run.name}: {count} of {run.score['counts']['asked']} queries, {reason}")
+    lines = []
+    for dataset, variants in evaluated(results).items():
+        title = known(dataset).title
+        for run in load_runs(results, dataset):
+            if run.score is None:
+                missing = [f"{run.name}: no score record on {title}"]
+                lines += missing if run.variant in variants else []
+                continue
+            asked = run.score["counts"]["asked"]
+            lines += [
+                f"{run.name} on {title}: {count} of {asked} queries, {reason}"
+                for reason, count in failures_by_reason(run.score).items()
+            ]
     lines += [f"video {line}" for line in unreadable(results)]
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     yield f"<ul>{items}</ul>" if lines else "<p>Nothing: every query of every run was scored.</p>"
@@ -230,6 +216,8 @@ def _links(results: Path, runs: list[Run]) -> Iterator[str]:
         paths = {kind: f"tables/{stem}.{kind}" for kind in ("csv", "md", "tex")}
         yield _line(results, f"Table {stem.replace('_', ' ')}", paths)
     yield _line(results, "Run list", {"json": "runs.json"})
+    kept = {path.stem: f"comparisons/{path.name}" for path in results.glob("comparisons/*.json")}
+    yield _line(results, "Comparisons", dict(sorted(kept.items())))
     benchmarks = {path.stem: f"benchmarks/{path.name}" for path in results.glob("benchmarks/*")}
     yield _line(results, "Benchmarks", benchmarks) if benchmarks else ""
     lines = []

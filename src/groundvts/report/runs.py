@@ -1,23 +1,22 @@
-"""What the runs of a results folder wrote: the run list, their records, per-query values."""
+"""What the runs of a results folder wrote: the run list and their records."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from groundvts.errors import BadInput
 from groundvts.records import read_record, source_hash
+from groundvts.report.benchmarks import MAIN
 
 STAGES = ("warmup", "joint", "grounding")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One line of runs.json with the records it has so far."""
+    """One line of runs.json with the records it has so far; `tokens` only for `MAIN`."""
 
     name: str
     variant: str
@@ -47,20 +46,26 @@ def locate(path: str | Path) -> Path:
     raise BadInput(f"{path}: no such file or folder; make the results first or correct the path")
 
 
-def load_runs(results: str | Path, dataset: str = "charades_sta") -> list[Run]:
-    """The runs of `results`/runs.json in their order, with what each has recorded."""
-    path = Path(results) / "runs.json"
+def listed_runs(path: str | Path) -> list[dict[str, Any]]:
+    """The entries of a runs.json: run, variant, seed, label and what else is known of each."""
     try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
-        return [_run(Path(results), entry, dataset) for entry in listed]
+        listed = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(f"{path}: no run list; run the rule that writes it") from None
-    except json.JSONDecodeError as error:
-        raise BadInput(
-            f"{path}, line {error.lineno}: not valid JSON; delete it, run again"
-        ) from None
-    except (KeyError, TypeError) as error:
-        raise BadInput(f"{path}: an entry lacks {error}; delete it and run again") from None
+    except ValueError as error:
+        raise BadInput(f"{path}: not valid JSON ({error}); delete it and run again") from None
+    for number, entry in enumerate(listed if isinstance(listed, list) else [None], start=1):
+        keys = entry if isinstance(entry, dict) else ()
+        if lacks := {"run", "variant", "seed", "label"} - set(keys):
+            what = ", ".join(sorted(lacks))
+            raise BadInput(f"{path}: entry {number} lacks {what}; delete it and run again")
+    return listed
+
+
+def load_runs(results: str | Path, dataset: str = MAIN) -> list[Run]:
+    """The runs of `results`/runs.json in their order, with what each has recorded on `dataset`."""
+    results = Path(results)
+    return [_run(results, entry, dataset) for entry in listed_runs(results / "runs.json")]
 
 
 def _run(results: Path, entry: dict[str, Any], dataset: str) -> Run:
@@ -83,48 +88,18 @@ def _run(results: Path, entry: dict[str, Any], dataset: str) -> Run:
         label=entry["label"],
         stages={stage: found for stage, found in stages.items() if found},
         score=record(f"scores/{name}/{dataset}.json"),
-        tokens=record(f"scores/{name}/tokens.json"),
+        tokens=record(f"scores/{name}/tokens.json") if dataset == MAIN else None,
         others=tuple(other for other in others if other),
     )
 
 
-@dataclass(frozen=True)
-class Queries:
-    """Per-query IoU of every scored run; `iou[run]` is (Q,), `videos` (Q,), one query order."""
+def failures_by_reason(score: dict[str, Any]) -> dict[str, int]:
+    """How many queries of a score record failed for each reason, the most frequent first.
 
-    videos: np.ndarray
-    iou: dict[str, np.ndarray]
-
-    def arm(self, runs: list[Run], metric: str) -> np.ndarray:
-        """Per-query values in percent, (S, Q), of a metric over the seeds of a variant."""
-        values = np.stack([self.iou[run.name] for run in runs])
-        if metric == "mIoU":
-            return 100 * values
-        return 100.0 * (values >= float(metric.removeprefix("R1@")))
-
-
-def load_queries(runs: list[Run]) -> Queries:
-    """Align the per-query values of all scored runs by query id.
-
-    Raises BadInput if two runs were scored on different queries.
+    A query that failed for the same reason in several parts of its answer counts once.
     """
-    columns = {}
-    videos = None
-    for run in runs:
-        if run.score is None:
-            continue
-        queries = run.score["queries"]
-        columns[run.name] = pd.Series(queries["IoU"], index=queries["id"], dtype=float)
-        if videos is None:
-            first, videos = run.name, pd.Series(queries["video"], index=queries["id"])
-        if set(queries["id"]) != set(videos.index):
-            raise BadInput(
-                f"score records of {first} and {run.name} hold different queries; score both again"
-            )
-    if videos is None:
-        return Queries(np.array([]), {})
-    iou = {name: column.loc[videos.index].to_numpy() for name, column in columns.items()}
-    return Queries(videos.to_numpy(), iou)
+    distinct = sorted({(entry["reason"], entry["id"]) for entry in score["failures"]})
+    return dict(Counter(reason for reason, _ in distinct).most_common())
 
 
 def by_variant(runs: list[Run]) -> dict[str, list[Run]]:

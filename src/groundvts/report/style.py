@@ -7,6 +7,7 @@ body { margin: 0; background: #fff; color: var(--ink); font: 16px/1.5 system-ui,
 main { max-width: 78rem; margin: 0 auto; padding: 1rem 1.2rem 4rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 1rem 0; }
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; border-bottom: 2px solid var(--line); }
+h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
 dl { display: grid; grid-template-columns: 10rem 1fr; gap: .2rem 1rem; margin: 0; }
 dl { font-size: .92rem; }
 dt { color: var(--soft); }

@@ -1,0 +1,116 @@
+"""The record `comparisons` of a benchmark: intervals of joined seeds and paired differences."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from groundvts.errors import BadInput
+from groundvts.records import read_record
+from groundvts.report.benchmarks import MAIN, known
+from groundvts.report.runs import Run, by_variant, load_runs
+
+QUESTIONS = (
+    ("vts-{r}", "best-{r}", "VTS against the better of random and uniform"),
+    ("vts-{r}", "base", "VTS against the base"),
+    ("vts-{r}", "constant", "VTS against the constant span"),
+    ("vts-{r}", "full", "VTS against all tokens, fine-tuned"),
+    (
+        "control-constant-weights",
+        "best-0.25",
+        "VTS choice with constant weights against the better",
+    ),
+    ("control-constant-weights", "random-0.25", "the choice alone, weights constant"),
+    ("control-random-choice", "random-0.25", "the weights alone, choice random"),
+    ("control-random-choice", "control-constant-weights", "the weights alone, less choice alone"),
+    ("vts-0.25", "random-0.25", "choice and weights together"),
+    ("vts-0.25", "control-random-choice", "the choice, given the weights"),
+    ("vts-0.25", "control-constant-weights", "the weights, given the choice"),
+    ("vts-0.5", "vts-0.25", "ratio 0.5 against 0.25"),
+)
+
+
+def load_comparison(results: str | Path, dataset: str = MAIN) -> dict[str, Any] | None:
+    """The record comparisons/`dataset`.json of a results folder, or None without one."""
+    path = Path(results) / "comparisons" / f"{dataset}.json"
+    return read_record(path) if path.is_file() else None
+
+
+def joined_metrics(comparison: dict[str, Any], members: list[Run]) -> dict[str, dict[str, float]]:
+    """{metric: {value, low, high}} of a variant's runs. Raises BadInput if others are joined."""
+    found = comparison["variants"].get(members[0].variant, {"runs": [], "metrics": {}})
+    if set(found["runs"]) != {run.name for run in members}:
+        raise BadInput(
+            f"comparisons/{comparison['dataset']}.json joins other runs of {members[0].variant} "
+            "than are scored; run the rule that writes it again"
+        )
+    return found["metrics"]
+
+
+def differences(results: str | Path, dataset: str = MAIN) -> pd.DataFrame:
+    """Paired differences that the main comparison asks for, with 95 % intervals and p.
+
+    Columns: question, ours, theirs (variants), per metric NAME, NAME low, NAME high (points) and
+    NAME p. A question whose variants were not compared is left out.
+    """
+    variants = by_variant(load_runs(results, dataset))
+    pairs = []
+    for ours, theirs, question in QUESTIONS:
+        for ratio in ("0.25", "0.5") if "{r}" in ours else ("",):
+            names = ours.format(r=ratio), theirs.format(r=ratio)
+            text = f"{question} at {ratio}" if ratio else question
+            pairs.append((names[0], best_of(variants, names[1], known(dataset).main), text))
+    found = _pairs(results, dataset)
+    rows = [
+        {"question": question, "ours": ours, "theirs": theirs} | found[ours, theirs]
+        for ours, theirs, question in dict.fromkeys(pairs)
+        if (ours, theirs) in found
+    ]
+    return pd.DataFrame(rows, columns=None if rows else ["question", "ours", "theirs"])
+
+
+def every_difference(results: str | Path, dataset: str) -> pd.DataFrame:
+    """Paired differences of every pair of variants once; columns as `differences`, no question."""
+    comparison = load_comparison(results, dataset)
+    rows = [
+        {"ours": pair["ours"], "theirs": pair["theirs"]} | _columns(pair["metrics"])
+        for pair in (comparison["pairs"] if comparison else [])
+    ]
+    return pd.DataFrame(rows, columns=None if rows else ["ours", "theirs"])
+
+
+def _pairs(results: str | Path, dataset: str) -> dict[tuple[str, str], dict[str, float]]:
+    """The columns of each pair of variants, either way round."""
+    comparison = load_comparison(results, dataset)
+    found = {}
+    for pair in comparison["pairs"] if comparison else []:
+        turned = {
+            name: {"value": -m["value"], "low": -m["high"], "high": -m["low"], "p": m["p"]}
+            for name, m in pair["metrics"].items()
+        }
+        found[pair["ours"], pair["theirs"]] = _columns(pair["metrics"])
+        found[pair["theirs"], pair["ours"]] = _columns(turned)
+    return found
+
+
+def _columns(metrics: dict[str, dict[str, float]]) -> dict[str, float]:
+    """{NAME, NAME low, NAME high, NAME p} of each metric."""
+    row: dict[str, float] = {}
+    for name, metric in metrics.items():
+        row |= {name: metric["value"]}
+        row |= {f"{name} {key}": metric[key] for key in ("low", "high", "p")}
+    return row
+
+
+def best_of(variants: dict[str, list[Run]], name: str, metric: str = "mIoU") -> str:
+    """`best-R` becomes the better of random-R and uniform-R by mean `metric`; others stay."""
+    if not name.startswith("best-"):
+        return name
+    ratio = name.removeprefix("best-")
+    present = [key for key in (f"random-{ratio}", f"uniform-{ratio}") if key in variants]
+
+    def mean(key: str) -> float:
+        return float(np.mean([run.score["metrics"][metric]["value"] for run in variants[key]]))
+
+    return max(present, key=mean, default=name)
