@@ -55,7 +55,9 @@ def test_two_records_are_compared_query_by_query():
 
 
 def test_other_queries_and_other_metrics_are_refused():
-    with pytest.raises(BadInput, match="ours and theirs hold different queries, such as q59;"):
+    with pytest.raises(
+        BadInput, match="ours and theirs hold different queries, such as 'q59' of v19;"
+    ):
         compare(scored("a"), scored("b", ids=IDS[:-1]))
     with pytest.raises(BadInput, match="share no metric"):
         compare(scored("a", metrics=("mIoU",)), scored("b", metrics=("Acc@QA",)))
@@ -122,7 +124,7 @@ def test_only_metrics_that_all_share_and_that_count_are_compared():
 
 def test_the_variants_with_different_queries_are_named():
     given = groups() | {"other": [scored("other", ids=IDS[:-7])]}
-    named = r"base and other hold different queries, such as q53, q54, q55, q56, q57; "
+    named = r"base and other hold different queries, such as 'q53' of v17, 'q54' of v18"
     with pytest.raises(BadInput, match=named):
         compare_runs(given, 10)
 
@@ -172,7 +174,7 @@ def test_the_verb_groups_runs_by_the_run_list(listed, capsys):
         ((scored("base"), scored("base")), "1.json: a second record of base"),
         (
             (scored("base"), scored("vts-s0", dataset="qvhighlights")),
-            "several datasets: charades_sta, qvhighlights",
+            "are of qvhighlights and charades_sta; compare one",
         ),
         ((scored("base"), {"run": "vts-s0"}), "1.json: no score record .*lacks .*scores"),
         ((scored("base"), scored("vts-s0", ids=IDS[1:])), "vts and base hold different queries"),
@@ -206,3 +208,38 @@ def test_many_variants_of_many_metrics_take_seconds():
     began = time.perf_counter()
     assert len(compare_runs(given)["pairs"]) == 66
     assert time.perf_counter() - began < 8
+
+
+def test_records_in_another_order_are_compared_query_by_query():
+    """Ids of self-contained records are places in the file: words and video tell them apart."""
+    queries = {"id": ["0", "1", "2"], "video": ["v", "v", "w"], "query": ["a", "a", "b"]}
+    ours = {"run": "x", "dataset": "charades_sta", "queries": queries}
+    ours["scores"] = {"mIoU": [10.0, 20.0, 90.0]}
+    turned = {"id": ["0", "1", "2"], "video": ["w", "v", "v"], "query": ["b", "a", "a"]}
+    theirs = ours | {"queries": turned, "scores": {"mIoU": [90.0, 10.0, 20.0]}}
+    found = compare(ours, theirs, resamples=200)["mIoU"]
+    assert (found["value"], found["low"], found["high"], found["p"]) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"queries": []},
+        {"queries": {"id": ["a"]}},
+        {"scores": []},
+        {"scores": {"mIoU": [1.0, 2.0]}},
+        {"scores": {"mIoU": None}},
+        {"queries": {"id": [], "video": []}, "scores": {"mIoU": []}},
+    ],
+)
+def test_a_record_whose_lists_do_not_match_is_one_line(tmp_path, capsys, change):
+    queries = {"id": ["a"], "video": ["v"], "query": ["q"]}
+    good = {"run": "x", "dataset": "d", "protocol": "fixed", "queries": queries}
+    good["scores"] = {"mIoU": [1.0]}
+    for name, record in (("good", good), ("bad", good | change)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(record))
+    paths = [str(tmp_path / f"{name}.json") for name in ("good", "bad", "out")]
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["compare", *paths[:2], "--out", paths[2]])
+    assert stopped.value.code == 2
+    assert "bad.json: queries and scores are not lists of one length" in capsys.readouterr().err

@@ -63,6 +63,7 @@ def test_a_score_at_the_threshold_counts():
     scores = query_scores(np.array([0.3, 0.5, 0.7, 0.0]), np.array([0.5, 0.3, 0.2, 0.0]))
     assert means(scores) == pytest.approx(
         {
+            "R1@0.1": 75,
             "R1@0.3": 75,
             "R1@0.5": 50,
             "R1@0.7": 25,
@@ -112,6 +113,7 @@ def test_real_predictions_score_as_published(reference_data):
     values = {name: round(metric["value"], 2) for name, metric in payload["metrics"].items()}
     # R1@0.5 and R1@0.7 hold exact ties that float32 loses (56.26, 29.65).
     assert values == {
+        "R1@0.1": 90.62,
         "R1@0.3": 78.09,
         "R1@0.5": 56.40,
         "R1@0.7": 29.68,
@@ -139,6 +141,7 @@ def test_exact_ties_depend_on_precision_and_strictness(
     overlaps = best_overlap(first, [record["span"] for record in records], dtype)
     values = means(query_scores(*overlaps, strict=strict))
     assert {name: round(value, 2) for name, value in values.items()} == {
+        "R1@0.1": 90.62,
         "R1@0.3": 78.09,
         "R1@0.5": half_iou,
         "R1@0.7": most_iou,

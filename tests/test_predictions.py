@@ -75,7 +75,7 @@ def test_records_bring_their_own_moments_and_a_pair_may_repeat(tmp_path):
     assert first != second
     assert (third.video, third.query, third.duration) == ("12", "why?", 30)
     assert (third.options, third.answer, third.windows) == (("x", "y"), "y", ((1.0, 3.0),))
-    assert file.predictions[2] == Prediction("2", ((2.0, 4.0),), answer="B.")
+    assert file.predictions[2] == Prediction("2", ((2.0, 4.0),), further={"question": ("B.", None)})
     assert match_predictions(file, file.moments) == list(file.predictions)
 
 
@@ -89,7 +89,7 @@ def test_of_a_question_without_a_span_only_the_answer_counts(tmp_path):
     row = {key: value for key, value in QUESTION.items() if key not in ("span", "pred")}
     file = read(tmp_path, [row])
     assert file.moments[0].windows == ()
-    assert file.predictions == (Prediction("0", answer="(B)"),)
+    assert file.predictions == (Prediction("0", further={"question": ("(B)", None)}),)
 
 
 @pytest.mark.parametrize("rows", [[OWN], [SUBMITTED], [RECORD]])

@@ -93,7 +93,7 @@ def test_the_verb_prints_the_main_metrics(tmp_path, capsys):
     head, fixed, *others, counts = capsys.readouterr().out.splitlines()
     assert head.split()[-4:] == ["R1@0.3", "R1@0.5", "R1@0.7", "mIoU"]
     assert fixed.split()[0] == "fixed"
-    assert others[-1].strip().startswith("protocol official")
+    assert others[-1].strip().startswith("released reading and denominators")
     assert counts == "asked 6  put to a model 5  read differently 3"
 
 
@@ -159,7 +159,7 @@ def test_effects_show_the_value_and_then_signed_points(results):
     assert printed.loc["fixed", "R1@0.7"] == "50.00"
     assert printed.loc["reversed windows swapped", "R1@0.7"] == "+16.67"
     assert printed.loc["queries not asked left out", "R1@0.7"] == "+10.00"
-    assert printed.loc["protocol official", "R1@0.7"] == "-30.00"
+    assert printed.loc["released reading and denominators", "R1@0.7"] == "-30.00"
     assert printed.loc["true windows clipped", "R1@0.7"] == "0.0"
     said = report.effect_conclusions(record)
     assert said[0].startswith("What moves most: ")

@@ -215,5 +215,5 @@ def test_a_gap_counts_as_wrong_under_fixed():
     asked, *both = passes("ab", "ac")
     joined = join_passes(*both)
     assert [prediction.failure for prediction in joined] == [None, "missing", None]
-    assert [prediction.asked for prediction in joined] == [True, False, False]
+    assert [prediction.put for prediction in joined] == [True, False, False]
     assert read_choices(asked, joined)[1].tolist() == [True, True, False]

@@ -1,6 +1,7 @@
 """Scoring: every moment asked has exactly one score; the constant window as a baseline."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,6 +45,7 @@ def test_the_first_window_is_scored():
     assert payload["queries"] == {
         "id": ["a", "b", "c"],
         "video": ["va", "vb", "vc"],
+        "query": ["query a", "query b", "query c"],
         "IoU": [0.5, 0.0, 1.0],
         "IoP": [1.0, 0.0, 1.0],
     }
@@ -98,7 +100,7 @@ def test_highlights_and_ranked_windows_are_scored_where_they_are_predicted():
     only = [Prediction(p.id, saliency=p.saliency) for p in both]
     payload = score_predictions(moments, only, resamples=10)
     assert not any(name.startswith("MR") for name in payload["metrics"])
-    assert list(payload["queries"]) == ["id", "video"]
+    assert list(payload["queries"]) == ["id", "video", "query"]
 
 
 def test_questions_need_the_answer_and_the_window():
@@ -109,14 +111,19 @@ def test_questions_need_the_answer_and_the_window():
         for n in "abc"
     ]
     given = [
-        Prediction("a", windows=((0.0, 4.0),), answer="(A)"),
-        Prediction("b", windows=((6.0, 8.0),), answer="red"),
-        Prediction("c", windows=((0.0, 2.0),), answer="B"),
-    ]
+        Prediction(name, windows=(window,), further={"question": (said, None)})
+        for name, window, said in (
+            ("a", (0.0, 4.0), "(A)"), ("b", (6.0, 8.0), "red"), ("c", (0.0, 2.0), "B")
+        )
+    ]  # fmt: skip
     metrics = score_predictions(moments, given, resamples=10)["metrics"]
     assert metrics["Acc@QA"]["value"] == pytest.approx(200 / 3)
     assert metrics["Acc@GQA"]["value"] == pytest.approx(100 / 3)
     assert metrics["mIoU"]["value"] == pytest.approx(50)
+    unasked = [replace(prediction, further={}, answer="red, from 0s to 4s") for prediction in given]
+    metrics = score_predictions(moments, unasked, resamples=10)["metrics"]
+    assert metrics["mIoU"]["value"] == pytest.approx(50)
+    assert not any(name.startswith("Acc") for name in metrics)  # the answer is about the window
 
 
 def test_another_protocol_reads_the_answers_again():
@@ -243,3 +250,74 @@ def test_answers_may_stand_in_a_file_of_their_own(tmp_path, capsys):
     assert record["metrics"]["mIoU"]["value"] == 100
     assert record["failures"] == [{"id": "a", "of": "answer", "reason": "missing"}]
     assert "answers" in record["inputs"]
+
+
+def test_windows_that_are_not_what_the_answer_says_stay():
+    asked = [moment("a", (0.0, 10.0)), moment("b", (5.0, 15.0))]
+    given = [
+        Prediction("a", windows=((0.0, 10.0),), answer="The moment happens in <|reg|>."),
+        Prediction("b", windows=((5.0, 15.0),), answer="It takes 3 to 4 people."),
+    ]
+    for protocol in ("fixed", "official"):
+        assert reread(asked, given, protocol) == given
+
+
+@pytest.mark.parametrize("odd", [{"options": ("x", "y"), "answer": "x"}, None])
+def test_queries_of_several_kinds_are_scored_apart(odd):
+    asked, given = MOMENTS[:2], predictions(a=[[0, 10]], b=[[5, 15]])
+    if odd:
+        asked = [asked[0], replace(asked[1], **odd)]
+    else:
+        given = [given[0], Prediction("b", answer="x")]
+    with pytest.raises(BadInput, match=r"^b: .*score them apart"):
+        score_predictions(asked, given)
+
+
+def test_a_metric_without_a_query_that_counts_is_absent():
+    asked = [
+        Moment(n, "qvhighlights", "val", n, 150.0, "q", (window,))
+        for n, window in (("a", (0.0, 5.0)), ("b", (0.0, 100.0)))
+    ]
+    given = [
+        Prediction("a", windows=(), failure="unread_video"),
+        Prediction("b", windows=((0.0, 100.0),)),
+    ]
+    assert "MR-mAP-short" in score_predictions(asked, given, resamples=10)["metrics"]
+    official = score_predictions(asked, given, "official", resamples=10)
+    assert "MR-mAP-short" not in official["metrics"]
+    assert official["left_out"] == 1
+    json.dumps(official, allow_nan=False)
+
+
+def test_the_answers_of_a_pass_join_windows_of_another_file(tmp_path, capsys):
+    labels = {"options": ("red", "blue"), "answer": "blue"}
+    asked = [Moment("a", "nextgqa", "val", "va", 9.0, "q", ((1.0, 5.0),), **labels)]
+    write_moments(tmp_path / "moments.jsonl", asked)
+    write_jsonl(tmp_path / "windows.jsonl", [{"id": "a", "windows": [[1, 5]]}])
+    write_jsonl(
+        tmp_path / "answers.jsonl", [{"id": "a", "question": {"answer": "(B)", "failure": None}}]
+    )
+    call = ["score", "nextgqa", "--predictions", tmp_path / "windows.jsonl"]
+    call += ["--annotations", tmp_path / "moments.jsonl", "--out", tmp_path / "score.json"]
+    cli.main([*map(str, call), "--answers", str(tmp_path / "answers.jsonl")])
+    record = json.loads((tmp_path / "score.json").read_text())
+    assert record["metrics"]["Acc@GQA"]["value"] == 100
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([*map(str, call), "--answers", str(tmp_path / "windows.jsonl")])
+    assert stopped.value.code == 2
+    assert "windows.jsonl: holds no answer to a question" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("record", [{"a": 1}, {"protocol": "offical", "seed": 0},
+                                    {"protocol": "fixed", "seed": None}])  # fmt: skip
+def test_a_broken_record_beside_predictions_is_one_line(tmp_path, capsys, record):
+    write_moments(tmp_path / "m.jsonl", MOMENTS[:1])
+    write_jsonl(tmp_path / "p.jsonl", [{"id": "a", "windows": [[0, 10]]}])
+    (tmp_path / "p.record.json").write_text(json.dumps(record))
+    call = ["score", "charades_sta", "--predictions", "p.jsonl", "--annotations", "m.jsonl"]
+    call = [str(tmp_path / word) if "." in word else word for word in call]
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([*call, "--out", str(tmp_path / "s.json")])
+    assert stopped.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "p.record.json: no record of predictions" in line

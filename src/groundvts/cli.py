@@ -161,10 +161,13 @@ def _result_verbs(verb: Callable) -> None:
     add("--protocol", choices=("fixed", "official"), required=False, help="read answers again, so")
     add("--precision", choices=("float64", "float32"), default="float64", required=False,
         help="of IoU; published figures are float32")  # fmt: skip
+    add("--train", required=False, help="moments.jsonl that the trivial prior window is fitted on")
     add("--resamples", type=_count, default=10000, required=False)
     _scored(verb("protocols", protocols.protocols, "what each convention of scoring moves"))
     add = verb("submission", results.submission, "predictions as a QVHighlights submission")
-    add("--predictions", "--annotations", "--out")
+    add("--predictions", "--annotations", "--out")(
+        "--complete", action="store_true", required=False
+    )
     add = verb("compare", results.compare, "paired differences of two score records")
     add("ours", "theirs")("--out")
     add("--resamples", type=_count, default=10000, required=False)

@@ -25,6 +25,13 @@ NOTEBOOKS = ["data", "training", "results", "benchmarks", "protocols", "tokens"]
 LIBRARY = "src/groundvts"
 CONVERTING = ["checks", "convert", "documents", "durations", "entry", "files", "folder"]
 CONVERTING += ["moment", "validate"]
+READING = [
+    f"{LIBRARY}/{name}.py"
+    for name in (
+        *("answers", "answer_differences", "answer_intervals"),
+        *("answer_times", "official_answers"),
+    )
+]
 CACHE_OPTIONS = f"--cache {shlex.quote(CACHE['folder'])} --timeout {CACHE['timeout']}"
 if CACHE["limit_gb"] is not None:
     CACHE_OPTIONS += f" --limit-gb {CACHE['limit_gb']}"
@@ -87,6 +94,11 @@ def converter(wildcards):
     """What the modules do that convert a benchmark."""
     reader = layout(wildcards).replace("moments", "own")
     return code(*(f"data/{module}" for module in [*CONVERTING, reader]))
+
+
+def metrics(*names):
+    """Modules that score; cheap enough to run again whenever one of them is edited."""
+    return [f"{LIBRARY}/metrics/{name}.py" for name in names]
 
 
 def code(*modules):

@@ -1,15 +1,11 @@
 # Scores with intervals, and which tokens each stage's sampler keeps.
 
-
-def metrics(*names):
-    """Modules that score; cheap enough to run again whenever one of them is edited."""
-    return [f"{LIBRARY}/metrics/{name}.py" for name in names]
-
-
-SCORING = metrics(
-    *("bootstrap", "detection", "highlights", "joining", "moments"),
-    *("predictions", "qa", "score", "trivial"),
-)
+SCORING = [
+    *metrics("bootstrap", "detection", "highlights", "joining", "moments"),
+    *metrics("predictions", "qa", "score", "trivial"),
+    f"{LIBRARY}/data/checks.py",
+    f"{LIBRARY}/verbs/scoring.py",
+]
 
 
 rule score:
@@ -37,7 +33,7 @@ rule comparisons:
     input:
         runs=f"{R}/runs.json",
         scores=lambda w: [f"{R}/scores/{run}/{w.benchmark}.json" for run in ASKED[w.benchmark]],
-        library=metrics("bootstrap", "comparison"),
+        library=metrics("bootstrap", "comparison", "moments"),
     output:
         f"{R}/comparisons/{{benchmark}}.json",
     log:
@@ -60,7 +56,7 @@ rule protocols:
         library=[
             *SCORING,
             *metrics("conventions", "readings"),
-            f"{LIBRARY}/answer_differences.py",
+            *READING,
         ],
     output:
         f"{R}/protocols/{{run}}/{{benchmark}}.json",

@@ -31,7 +31,7 @@ rule constant:
     input:
         train=fitted_on,
         moments=lambda w: moments(TESTS[w.benchmark]),
-        library=f"{LIBRARY}/metrics/constant.py",
+        library=metrics("constant", "moments"),
     output:
         predictions=f"{R}/predictions/constant/{{benchmark}}.jsonl",
         record=f"{R}/predictions/constant/{{benchmark}}.record.json",

@@ -41,7 +41,7 @@ rule notebook:
         notebook="notebooks/{name}.ipynb",
         runs=f"{R}/runs.json",
         records=notebook_inputs,
-        library=REPORT,
+        library=[*REPORT, *READING],
     output:
         executed=f"{R}/notebooks/{{name}}.ipynb",
         html=f"{R}/notebooks/{{name}}.html",

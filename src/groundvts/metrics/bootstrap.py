@@ -72,11 +72,12 @@ def resampled(
 def interval(drawn: Drawn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """value_M, low_M, high_M: the 95 % percentile interval; NaN where there is no value."""
     value_M, drawn_RM = drawn
-    low_M, high_M = np.full((2, len(value_M)), np.nan)
+    bounds_2M = np.full((2, len(value_M)), np.nan)
     known_M = ~np.isnan(value_M)
-    # A resample may miss the few videos that have weight at all: it says nothing of that ratio.
-    low_M[known_M], high_M[known_M] = np.nanpercentile(drawn_RM[:, known_M], [2.5, 97.5], axis=0)
-    return value_M, low_M, high_M
+    if known_M.any():
+        # A resample may miss the few videos that have weight at all: it says nothing of that ratio.
+        bounds_2M[:, known_M] = np.nanpercentile(drawn_RM[:, known_M], [2.5, 97.5], axis=0)
+    return value_M, *bounds_2M
 
 
 def difference(ours: Drawn, theirs: Drawn) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """Variants against each other: joined seeds and paired differences of one benchmark's scores."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -21,8 +22,8 @@ def compare_runs(
 
     {"variants": {name: {"runs", "metrics": {metric: {value, low, high}}}}, "pairs": [{"ours",
     "theirs", "metrics": {metric: {value, low, high, p}}}]}, in percent and points; the later
-    variant of a pair is ours. Metrics are those that all records share and that count for a query
-    in each. All variants see the same drawn videos; see `metrics.bootstrap`.
+    variant of a pair is ours. A variant has the metrics that count for a query in each of its
+    records, a pair those of both. All variants see the same drawn videos; see `metrics.bootstrap`.
     Raises BadInput unless all hold the scores of the same queries.
     """
     names, drawn = _resampled(records, resamples, seed)
@@ -47,46 +48,70 @@ def compare(ours: Record, theirs: Record, resamples: int = 10_000, seed: int = 0
     Raises BadInput unless both hold the scores of the same queries.
     """
     names, drawn = _resampled({"ours": [ours], "theirs": [theirs]}, resamples, seed)
-    return _numbers(names, difference(drawn["ours"], drawn["theirs"]))
+    found = _numbers(names, difference(drawn["ours"], drawn["theirs"]))
+    if not found:
+        raise BadInput("the records share no metric; score both with the same benchmark")
+    return found
 
 
 def _resampled(
     records: Mapping[str, Sequence[Record]], resamples: int, seed: int
 ) -> tuple[list[str], dict[str, Drawn]]:
-    """The shared metrics, and each variant's resampled values of them."""
+    """All metrics, and each variant's resampled values of them, NaN where it lacks one."""
     every = [(name, record) for name, group in records.items() for record in group]
-    first = every[0][1]["queries"]
+    first_name, first = every[0]
     for name, record in every:
-        if odd := sorted(set(first["id"]) ^ set(record["queries"]["id"])):
-            raise BadInput(
-                f"{every[0][0]} and {name} hold different queries, such as {', '.join(odd[:5])}; "
-                "score the same queries"
-            )
-    names = [
-        metric
-        for metric in every[0][1]["scores"]
-        if all(any(v is not None for v in r["scores"].get(metric, ())) for _, r in every)
-    ]
-    if not names:
-        raise BadInput("the records share no metric; score all of them with the same benchmark")
+        if record["dataset"] != first["dataset"]:
+            both = f"{first['dataset']} and {record['dataset']}"
+            raise BadInput(f"{first_name} and {name} are of {both}; compare one benchmark")
+    names = list(dict.fromkeys(metric for _, record in every for metric in record["scores"]))
+    keys = _keys(first)
     runs = []
-    for group in records.values():
-        seeds = [columns(_aligned(record, names, first["id"])) for record in group]
+    for name, group in records.items():
+        rows = [_rows(record, keys, f"{first_name} and {name}") for record in group]
+        seeds = [
+            columns(_aligned(record, names, order))
+            for record, order in zip(group, rows, strict=True)
+        ]
         runs.append(tuple(np.stack(part_SNM) for part_SNM in zip(*seeds, strict=True)))
-    return names, dict(zip(records, resampled(runs, first["video"], resamples, seed), strict=True))
+    videos = first["queries"]["video"]
+    return names, dict(zip(records, resampled(runs, videos, resamples, seed), strict=True))
 
 
-def _aligned(record: Record, names: Sequence[str], ids: Sequence[str]) -> dict[str, np.ndarray]:
-    """Each metric's score_N in the order of `ids`; NaN where the query does not count."""
-    place = {name: row for row, name in enumerate(record["queries"]["id"])}
-    rows = [place[name] for name in ids]
-    return {name: np.array(record["scores"][name], dtype=float)[rows] for name in names}
+def _keys(record: Record) -> list[tuple]:
+    """What identifies each query: its video, its words, and the how manieth of these it is.
+
+    Ids do not: in lists of self-contained records they are places in the file. A record without
+    the words is identified by its ids.
+    """
+    queries, times = record["queries"], Counter()
+    keys = []
+    for pair in zip(queries["video"], queries.get("query", queries["id"]), strict=True):
+        keys.append((*pair, times[pair]))
+        times[pair] += 1
+    return keys
+
+
+def _rows(record: Record, keys: Sequence[tuple], names: str) -> list[int]:
+    """Where each query of `keys` stands in a record."""
+    place = {key: row for row, key in enumerate(_keys(record))}
+    if odd := sorted(set(keys) ^ set(place)):
+        shown = ", ".join(f"{query!r:.60} of {video}" for video, query, _ in odd[:5])
+        raise BadInput(f"{names} hold different queries, such as {shown}; score the same queries")
+    return [place[key] for key in keys]
+
+
+def _aligned(record: Record, names: Sequence[str], rows: Sequence[int]) -> dict[str, np.ndarray]:
+    """Each metric's score_N in another order; NaN where the query does not count."""
+    lacking = [None] * len(rows)
+    return {name: np.array(record["scores"].get(name, lacking), float)[rows] for name in names}
 
 
 def _numbers(names: Sequence[str], found: Sequence[np.ndarray]) -> Numbers:
-    """{metric: {value, low, high and, of a difference, p}}."""
+    """{metric: {value, low, high and, of a difference, p}} of the metrics that have a value."""
     keys = ("value", "low", "high", "p")
     return {
         name: dict(zip(keys, map(float, row), strict=False))
         for name, *row in zip(names, *found, strict=True)
+        if not np.isnan(row[0])
     }

@@ -45,7 +45,7 @@ def predict_constant(
             "id": moment.id,
             "video": moment.video,
             "query": moment.query,
-            "answer": "A" if moment.options else None,
+            "answer": None,
             "windows": [list(window)],
             "failure": None,
             "detail": None,
@@ -54,6 +54,7 @@ def predict_constant(
             "second_per_grid": None,
             "kept": [],
         }
+        | ({"question": {"answer": "A", "failure": None}} if moment.options else {})
         for moment in moments
     ]
 

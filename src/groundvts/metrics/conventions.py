@@ -74,7 +74,7 @@ def _fixed(moments: Moments, predictions: Predictions) -> Scores:
 
 
 def _read_windows(moments: Moments, predictions: Predictions) -> Scores | None:
-    answered = (p.said("grounding", m.options) for m, p in zip(moments, predictions, strict=True))
+    answered = (p.said("grounding") for m, p in zip(moments, predictions, strict=True))
     if predictions[0].windows is None or not any(map(_given, answered)):
         return None
     read = reread(moments, predictions, "official")
@@ -102,7 +102,7 @@ def _read_options(moments: Moments, predictions: Predictions) -> Scores | None:
 
 
 def _asked_only(moments: Moments, predictions: Predictions) -> Scores | None:
-    asked = np.array([prediction.asked for prediction in predictions])
+    asked = np.array([prediction.put for prediction in predictions])
     if not asked.any():
         return None
     scores = _fixed(moments, predictions)
@@ -171,7 +171,7 @@ def _lenient(moments: Moments, predictions: Predictions) -> Scores | None:
 
 
 def _official(moments: Moments, predictions: Predictions) -> Scores | None:
-    if not any(prediction.asked for prediction in predictions):
+    if not any(prediction.put for prediction in predictions):
         return None
     return query_values(moments, reread(moments, predictions, "official"), "official")[0]
 
@@ -199,7 +199,7 @@ def _clipped(window: Window, duration: float | None) -> Window:
 def _swapped(moment: Moment, prediction: Prediction) -> Prediction:
     """The prediction with start and end of reversed windows exchanged."""
     windows, failure = prediction.windows or (), prediction.failure
-    answer = prediction.said("grounding", moment.options)
+    answer = prediction.said("grounding")
     if failure == "reversed" and not windows and answer is not None:
         said = first_interval(answer, moment.duration)
         windows = ((said.start, said.end),)
@@ -223,5 +223,5 @@ CONVENTIONS = (
     Convention("reversed windows swapped", "start and end of a prediction in either order", _swap),
     Convention("Fair shown as VeryGood", "a clip is positive from grade 2 on, not 4", _fair),
     Convention("lenient Hit@1", "any clip of the highest score may hit, not the first", _lenient),
-    Convention("protocol official", "answers and denominators as released, together", _official),
+    Convention("released reading and denominators", "all that --protocol official does", _official),
 )  # fmt: skip

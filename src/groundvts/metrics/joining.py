@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
-from groundvts.metrics.predictions import NOT_ASKED, Prediction, PredictionFile
+from groundvts.metrics.predictions import NOT_PUT, Prediction, PredictionFile
 
 
 def named_by(file: PredictionFile, moments: Sequence[Moment]) -> PredictionFile:
@@ -88,6 +88,7 @@ def join_passes(answers: Sequence[Prediction], windows: Sequence[Prediction]) ->
     """
     joined = []
     for answer, window in zip(answers, windows, strict=True):
-        failure = answer.failure if answer.failure in NOT_ASKED else None
-        joined.append(replace(window, further={"question": (answer.answer, failure)}))
+        failure = answer.failure if answer.failure in NOT_PUT else None
+        _, failure = answer.further.get("question", (None, failure))
+        joined.append(replace(window, further={"question": (answer.said("question"), failure)}))
     return joined

@@ -49,7 +49,7 @@ def best_overlap(
 def query_scores(
     iou_N: np.ndarray,
     iop_N: np.ndarray,
-    iou_at: Sequence[float] = (0.3, 0.5, 0.7),
+    iou_at: Sequence[float] = (0.1, 0.3, 0.5, 0.7),
     iop_at: Sequence[float] = (0.3, 0.5),
     strict: bool = False,
 ) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ A file is a JSON list or JSONL, whatever its name; its layout is told by the key
   `response`. One record is one query; its id is its number in the file, from 0.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ LAYOUTS = {
     "id": ("windows", "saliency", "answer"),
 }
 FURTHER = ("highlights", "question")  # passes beside the one that grounds
-NOT_ASKED = ("missing", "unread_video")  # failures of a query that was not put to a model
+NOT_PUT = ("missing", "unread_video", "bad_query")  # why a query was not put to a model
 
 
 @dataclass(frozen=True)
@@ -55,23 +55,20 @@ class Prediction:
     failure: str | None = None
     further: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
-    def said(self, kind: str, options: Sequence[str] = ()) -> str | None:
-        """The answer to one kind of pass, or None.
-
-        A file's only answer is to the question where there are options, else about what it gives.
-        """
+    def said(self, kind: str) -> str | None:
+        """The answer to one kind of pass, or None; `answer` is that about what the file gives."""
         if kind in self.further:
             return self.further[kind][0]
-        only = "grounding" if self.windows is not None or self.saliency is None else "highlights"
-        if options and "question" not in self.further:
-            only = "question"
+        if self.windows is not None:
+            return self.answer if kind == "grounding" else None
+        only = "question" if self.saliency is None else "highlights"
         return self.answer if kind == only else None
 
     @property
-    def asked(self) -> bool:
+    def put(self) -> bool:
         """Whether every pass of the query was put to a model."""
         failures = (self.failure, *(failure for _, failure in self.further.values()))
-        return not any(failure in NOT_ASKED for failure in failures)
+        return not any(failure in NOT_PUT for failure in failures)
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def read_prediction_file(path: str | Path, dataset: str, split: str = "unknown")
         read = [_record(*row, n, dataset, split) for n, row in enumerate(rows)]
         predictions, moments = zip(*read, strict=True)
         return PredictionFile(str(path), predictions, moments)
-    for key in LAYOUTS[layouts[0]][:2]:
+    for key in (*LAYOUTS[layouts[0]][:2], *FURTHER):
         absent = [where for where, fields in rows if key not in fields]
         if 0 < len(absent) < len(rows):
             raise BadInput(f"{absent[0]}: no `{key}`, unlike other records; give it to all or none")
@@ -144,12 +141,19 @@ def _identified(where: str, fields: dict[str, Any], layout: str) -> Prediction:
     if saliency_key in fields:
         saliency = _clips(fields[saliency_key], f"{where}: {saliency_key}")
     answer = _text(fields, answer_key, where)
-    passes = {kind: fields[kind] for kind in FURTHER if isinstance(fields.get(kind), dict)}
     further = {
-        kind: tuple(_text(said, key, f"{where}: {kind}") for key in ("answer", "failure"))
-        for kind, said in passes.items()
+        kind: _pass(fields[kind], f"{where}: {kind}")
+        for kind in FURTHER
+        if layout == "id" and kind in fields
     }
     return Prediction(id, windows, saliency, answer, failure, further)
+
+
+def _pass(said: Any, where: str) -> tuple[str | None, str | None]:
+    """Answer and failure of a further pass."""
+    if not isinstance(said, dict):
+        raise BadInput(f"{where}: no object with `answer` and `failure`: {shown(said)}; correct it")
+    return _text(said, "answer", where), _text(said, "failure", where)
 
 
 def _record(
@@ -177,7 +181,8 @@ def _record(
     moment = Moment(
         id, dataset, split, video, duration, query, truth, None, key, None, options, right
     )
-    return Prediction(id, windows, answer=answer, failure=failure), moment
+    further = {"question": (answer, None)} if options else {}
+    return Prediction(id, windows, None, None if options else answer, failure, further), moment
 
 
 def _listed(fields: dict[str, Any], key: str, where: str) -> Any:

@@ -33,7 +33,7 @@ _MARKED = re.compile(
     | (?<!\w)\((?P<inside>[A-Z])\)""",
     re.VERBOSE | re.IGNORECASE,
 )
-_NOT = re.compile(r"\b(?:not|except|neither|nor)\b|n't\b", re.IGNORECASE)
+DENIAL = re.compile(r"\b(?:not|except|neither|nor)\b|n't\b", re.IGNORECASE)
 
 
 def read_choice(
@@ -109,22 +109,23 @@ def read_choices(
             raise BadInput(
                 f"{moment.id}: the answer is none of the options; score annotated questions"
             )
-        choice = read_choice(prediction.said("question", options), options, protocol)
+        choice = read_choice(prediction.said("question"), options, protocol)
         if choice is not None:
             choice_N[row], right_N[row] = choice, options[choice] == options[truth]
     return choice_N, right_N
 
 
 def question_scores(
-    right_N: np.ndarray, iou_N: np.ndarray | None = None, iop_N: np.ndarray | None = None
+    right_N: np.ndarray | None, iou_N: np.ndarray | None = None, iop_N: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
     """Each metric's score_N per question in percent, from right answers and best overlaps.
 
-    Acc@GQA: the answer is right and IoP >= 0.5. Without overlaps (multiple choice) only Acc@QA.
+    Acc@GQA: the answer is right and IoP >= 0.5. Without overlaps (multiple choice) only Acc@QA;
+    without answers only the overlaps.
     """
-    scores = {"Acc@QA": right_N}
+    scores = {} if right_N is None else {"Acc@QA": right_N}
     if iou_N is not None and iop_N is not None:
-        scores["Acc@GQA"] = right_N & (iop_N >= 0.5)
+        scores |= {} if right_N is None else {"Acc@GQA": right_N & (iop_N >= 0.5)}
         for name, overlap_N in (("IoU", iou_N), ("IoP", iop_N)):
             scores |= {f"{name}@{least}": overlap_N >= least for least in (0.3, 0.5)}
             scores[f"m{name}"] = overlap_N
@@ -170,4 +171,4 @@ def _held(said: str, texts: Sequence[str]) -> int | None:
     for option in sorted(set(filter(None, texts)), key=len, reverse=True):
         rest, times = re.subn(rf"(?<!\w){re.escape(option)}(?!\w)", "|", rest)
         found |= {texts.index(option)} if times else set()
-    return min(found) if len(found) == 1 and not _NOT.search(rest) else None
+    return min(found) if len(found) == 1 and not DENIAL.search(rest) else None

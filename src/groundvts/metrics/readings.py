@@ -13,7 +13,7 @@ from groundvts.answer_differences import (
 )
 from groundvts.data.moment import Moment
 from groundvts.metrics.predictions import Prediction
-from groundvts.metrics.qa import read_choice
+from groundvts.metrics.qa import DENIAL, read_choice
 
 FIFTH = "a fifth option cannot be chosen"
 ARTICLE = "an article read as option A"
@@ -25,7 +25,6 @@ CHOICE_CAUSES = (FIFTH, ARTICLE, TEXT, SEVERAL, DENIED, LETTER)
 
 _READ = re.compile(r"\b[a-d]\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"a\s+(?!or\b|and\b|because\b)\w\w", re.IGNORECASE)
-_DENIAL = re.compile(r"\b(?:not|except|neither|nor)\b|n't\b", re.IGNORECASE)
 
 
 def reading_differences(
@@ -49,12 +48,12 @@ def reading_differences(
 def _answers(moment: Moment, prediction: Prediction) -> Iterator[tuple]:
     """Each part that may be read: its name, the answer, why and what is read, and by what."""
     if prediction.windows is not None:
-        answer = prediction.said("grounding", moment.options)
+        answer = prediction.said("grounding")
         yield "windows", answer, window_cause, shown_windows, moment.duration
     answer = prediction.said("highlights")
     yield "saliency", answer, _highlight_cause, shown_highlights, moment.duration
     if moment.options:
-        answer = prediction.said("question", moment.options)
+        answer = prediction.said("question")
         yield "answer", answer, choice_cause, _shown_choice, moment.options
 
 
@@ -77,7 +76,7 @@ def choice_cause(response: str, options: Sequence[str]) -> str | None:
     if _ARTICLE.match(response, _READ.search(response).start()):
         return ARTICLE
     if fixed is None:
-        if _DENIAL.search(response):
+        if DENIAL.search(response):
             return DENIED
         if len(set(re.findall(r"\b[A-Z]\b", response))) > 1:
             return SEVERAL

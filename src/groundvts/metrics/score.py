@@ -13,7 +13,7 @@ from groundvts.metrics.bootstrap import clustered_intervals
 from groundvts.metrics.detection import detection_scores
 from groundvts.metrics.highlights import highlight_scores
 from groundvts.metrics.moments import best_overlap, columns, means, query_scores
-from groundvts.metrics.predictions import NOT_ASKED, Prediction
+from groundvts.metrics.predictions import NOT_PUT, Prediction
 from groundvts.metrics.qa import question_scores, read_choices
 
 PRECISIONS = {"float64": np.float64, "float32": np.float32}
@@ -34,7 +34,8 @@ def score_predictions(
     query (windows, saliency, answer) scores zero and is listed with its reason; failed counts
     queries. queries holds id, video and, where they are scored, the first window's IoU and IoP in
     [0, 1] and the chosen option (-1: none); scores each metric's value per query (None: it does
-    not count). precision is that of IoU: published figures are float32.
+    not count); left_out how many queries the protocol leaves out of the denominator. precision is
+    that of IoU: published figures are float32.
     Raises BadInput for a moment without the label that is scored.
     """
     scores, queries = query_values(moments, predictions, protocol, precision)
@@ -56,8 +57,14 @@ def score_predictions(
             for name, value, low, high in zip(scores, *intervals, strict=True)
         },
         "counts": {"asked": asked, "scored": asked - failed, "failed": failed},
+        "left_out": sum(not p.put for p in predictions) if protocol == "official" else 0,
         "failures": failures,
-        "queries": {"id": [moment.id for moment in moments], "video": videos, **queries},
+        "queries": {
+            "id": [moment.id for moment in moments],
+            "video": videos,
+            "query": [moment.query for moment in moments],
+            **queries,
+        },
         "scores": {
             name: [None if np.isnan(value) else float(value) for value in score_Q]
             for name, score_Q in scores.items()
@@ -69,7 +76,7 @@ def _failures(
     moment: Moment, prediction: Prediction, choice: int | None
 ) -> Iterator[tuple[str, str]]:
     """Each part of a prediction that failed, and why."""
-    not_asked = prediction.failure if prediction.failure in NOT_ASKED else None
+    not_asked = prediction.failure if prediction.failure in NOT_PUT else None
     said = {kind: failure for kind, (_, failure) in prediction.further.items()}
     if prediction.windows is not None and prediction.failure:
         yield "windows", prediction.failure
@@ -84,22 +91,34 @@ def reread(
 ) -> list[Prediction]:
     """The predictions with windows and highlights read from the answers under another protocol.
 
-    What has no answer (a video that could not be read) stays.
+    Windows stay where they are not what the answers say: where either protocol reads other ones
+    from all of them. What has no answer (a video that could not be read) stays.
     """
-    read = []
-    for moment, prediction in zip(moments, predictions, strict=True):
-        grounding = prediction.said("grounding", moment.options)
-        highlights = prediction.said("highlights")
-        if grounding is not None:
-            windows = parse_windows(grounding, moment.duration, protocol)
-            prediction = replace(prediction, windows=windows.windows, failure=windows.failure)
-        if highlights is not None:
-            parsed = parse_highlights(highlights, moment.duration, protocol)
-            saliency = tuple(map(float, clip_scores(parsed, moment.duration)))
-            further = {**prediction.further, "highlights": (highlights, parsed.failure)}
-            prediction = replace(prediction, saliency=saliency, further=further)
-        read.append(prediction)
-    return read
+    pairs = list(zip(moments, predictions, strict=True))
+    given = [(m, p) for m, p in pairs if p.said("grounding") is not None]
+    said = any(map(_says_windows, given)) or not any(p.windows for _, p in given)
+    return [_reread(moment, prediction, protocol, said) for moment, prediction in pairs]
+
+
+def _says_windows(pair: tuple[Moment, Prediction]) -> bool:
+    """Whether a prediction's first window is what a protocol reads from its answer."""
+    moment, prediction = pair
+    answer, first = prediction.said("grounding"), (prediction.windows or ())[:1]
+    read = (parse_windows(answer, moment.duration, name) for name in ("fixed", "official"))
+    return bool(first) and any(parsed.windows[:1] == (first[0][:2],) for parsed in read)
+
+
+def _reread(moment: Moment, prediction: Prediction, protocol: str, said: bool) -> Prediction:
+    grounding, highlights = prediction.said("grounding"), prediction.said("highlights")
+    if grounding is not None and said:
+        windows = parse_windows(grounding, moment.duration, protocol)
+        prediction = replace(prediction, windows=windows.windows, failure=windows.failure)
+    if highlights is not None:
+        parsed = parse_highlights(highlights, moment.duration, protocol)
+        saliency = tuple(map(float, clip_scores(parsed, moment.duration)))
+        further = {**prediction.further, "highlights": (highlights, parsed.failure)}
+        prediction = replace(prediction, saliency=saliency, further=further)
+    return prediction
 
 
 def query_values(
@@ -110,38 +129,68 @@ def query_values(
 ) -> tuple[Scores, dict[str, list]]:
     """{metric: score_Q} in percent, and what was found of each query (`score_predictions`).
 
-    QVHighlights: moments as ranked windows and highlights; questions with options: answers and how
-    they are grounded; all others: the first window. What a file does not predict is not scored.
+    QVHighlights: ranked windows; questions with options: answers and how they are grounded; all
+    others: the first window; highlights where they are graded. What a file does not predict is not
+    scored.
     Under `official` a query that was not put to a model leaves the denominator (NaN).
     """
     if not moments:
         raise BadInput("no moments to score; give a split that holds some")
-    scores: Scores = {}
-    queries: dict[str, list] = {}
-    iou = iop = None
-    if predictions[0].windows is not None:
-        iou, iop = _overlaps(moments, predictions, PRECISIONS[precision])
-        queries = {"IoU": iou.tolist(), "IoP": iop.tolist()}
-    if _only("dataset", moments) == "qvhighlights":
-        if iou is not None:
-            ranked = [prediction.windows or () for prediction in predictions]
-            scores |= detection_scores(ranked, [moment.windows for moment in moments])
-        if predictions[0].saliency is not None:
-            scores |= highlight_scores(moments, [p.saliency for p in predictions])
-    elif all(moment.options and moment.answer for moment in moments):
-        choice, right = read_choices(moments, predictions, protocol)
-        queries["choice"] = choice.tolist()
-        scores |= question_scores(right, iou, iop)
-    elif iou is not None:
-        scores |= query_scores(iou, iop)
+    _check_alike(moments, predictions)
+    scores, queries = _window_scores(moments, predictions, protocol, precision)
+    if predictions[0].saliency is not None:
+        scores |= highlight_scores(moments, [prediction.saliency for prediction in predictions])
     if not scores:
         raise BadInput("neither windows nor anything else to score is predicted; give such a file")
     if protocol == "official":
-        asked = np.array([prediction.asked for prediction in predictions])
-        if not asked.any():
+        put = np.array([prediction.put for prediction in predictions])
+        if not put.any():
             raise BadInput("no query was put to a model: official scores skip all; give others")
-        scores = {name: np.where(asked, score, np.nan) for name, score in scores.items()}
-    return scores, queries
+        scores = {name: np.where(put, score, np.nan) for name, score in scores.items()}
+    return {n: score for n, score in scores.items() if not np.isnan(score).all()}, queries
+
+
+def _window_scores(
+    moments: Sequence[Moment], predictions: Sequence[Prediction], protocol: str, precision: str
+) -> tuple[Scores, dict[str, list]]:
+    """Scores of windows and, for questions, of answers."""
+    queries: dict[str, list] = {}
+    iou = iop = right = None
+    if predictions[0].windows is not None:
+        iou, iop = _overlaps(moments, predictions, PRECISIONS[precision])
+        queries = {"IoU": iou.tolist(), "IoP": iop.tolist()}
+    if _is_choice(moments[0]):
+        if any(map(_answered, predictions)):
+            choice, right = read_choices(moments, predictions, protocol)
+            queries["choice"] = choice.tolist()
+        return question_scores(right, iou, iop), queries
+    if iou is None:
+        return {}, queries
+    if _only("dataset", moments) == "qvhighlights":
+        ranked = [prediction.windows or () for prediction in predictions]
+        return detection_scores(ranked, [moment.windows for moment in moments]), queries
+    return query_scores(iou, iop), queries
+
+
+def _is_choice(moment: Moment) -> bool:
+    return bool(moment.options and moment.answer)
+
+
+def _check_alike(moments: Sequence[Moment], predictions: Sequence[Prediction]) -> None:
+    """Raises BadInput where some queries are questions or have windows predicted, and some not."""
+    for moment, prediction in zip(moments, predictions, strict=True):
+        if _is_choice(moment) != _is_choice(moments[0]):
+            raise BadInput(f"{moment.id}: some queries have options and some not; score them apart")
+        if (prediction.windows is None) != (predictions[0].windows is None):
+            raise BadInput(
+                f"{moment.id}: windows are predicted for some queries and not for others; "
+                "score them apart"
+            )
+
+
+def _answered(prediction: Prediction) -> bool:
+    """Whether the file gives an answer to the question, or says why there is none."""
+    return "question" in prediction.further or prediction.said("question") is not None
 
 
 def _overlaps(
@@ -155,7 +204,7 @@ def _overlaps(
                 f"{moment.id}: the moment has no true window; score a labelled split, or drop it "
                 "when converting (no_windows)"
             )
-        if not prediction.failure:
+        if prediction.windows and not prediction.failure:
             windows_N2[row] = prediction.windows[0][:2]
     return best_overlap(windows_N2, [moment.windows for moment in moments], dtype)
 

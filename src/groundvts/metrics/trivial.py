@@ -18,13 +18,15 @@ def trivial_predictions(moments: Sequence[Moment], seed: int = 0) -> dict[str, l
     whole video: [0, D]; centre half: [D / 4, 3 D / 4] (both where every duration D is known); a
     question is answered by its first option.
     Highlights, a score for each clip: all zero; constant 3; random half: half of the clips, drawn
-    by seed and id, score 3. The window fitted on training moments is the verb `constant`.
+    by seed and id, score 3 (where every duration is known). The window fitted on training moments
+    is the verb `constant`.
     """
     found: dict[str, list[Prediction]] = {}
     if all(moment.windows and moment.duration for moment in moments):
-        found["whole video"] = [_window(moment, 0.0, 1.0) for moment in moments]
-        found["centre half"] = [_window(moment, 0.25, 0.75) for moment in moments]
-    if any(moment.saliency is not None for moment in moments):
+        found["whole video"] = [_window(m, 0.0, m.duration) for m in moments]
+        found["centre half"] = [_window(m, m.duration / 4, 3 * m.duration / 4) for m in moments]
+    graded = [moment for moment in moments if moment.saliency is not None]
+    if graded and all(moment.duration for moment in graded):
         clips = [len(positive_clips(m)) if m.saliency is not None else 1 for m in moments]
         pairs = list(zip(moments, clips, strict=True))
         found["all zero"] = [_graded(moment, np.zeros(count)) for moment, count in pairs]
@@ -33,10 +35,14 @@ def trivial_predictions(moments: Sequence[Moment], seed: int = 0) -> dict[str, l
     return found
 
 
+def one_window(moments: Sequence[Moment], window: tuple[float, float]) -> list[Prediction]:
+    """One and the same window (s) for all moments; a question is answered by its first option."""
+    return [_window(moment, *window) for moment in moments]
+
+
 def _window(moment: Moment, start: float, end: float) -> Prediction:
-    length = moment.duration or 0.0
-    answer = "A" if moment.options else None
-    return Prediction(moment.id, windows=((start * length, end * length),), answer=answer)
+    further = {"question": ("A", None)} if moment.options else {}
+    return Prediction(moment.id, windows=((start, end),), further=further)
 
 
 def _graded(moment: Moment, saliency: np.ndarray) -> Prediction:

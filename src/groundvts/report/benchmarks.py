@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from groundvts.config import MAIN_BENCHMARK as MAIN
 from groundvts.records import read_record
-
-MAIN = "charades_sta"  # the benchmark of the main comparison
 
 
 @dataclass(frozen=True)

@@ -101,18 +101,20 @@ def joining(table: pd.DataFrame) -> str:
     """What a joined row of a main table is, in words."""
     names = [f"{name} low" for name in metric_names(table)]
     resampled = table.loc[table.joined, names].notna().all(axis=None)
-    return "their mean, resampled by video and seed" if resampled else "their mean"
+    words = "their mean, resampled by video and seed; two seeds say little of the spread between seeds"
+    return words if resampled else "their mean"
 
 
 def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, caption: str) -> None:
     """Write `stem`.csv (tidy, unrounded), `stem`.md and `stem`.tex (printed form)."""
     stem = Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(stem.with_suffix(".csv"), index=False)
-    stem.with_suffix(".md").write_text(f"{markdown(printed)}\n\n{caption}\n", encoding="utf-8")
+    files = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in ("csv", "md", "tex")}
+    table.to_csv(files["csv"], index=False)
+    files["md"].write_text(f"{markdown(printed)}\n\n{caption}\n", encoding="utf-8")
     tex = printed.map(_latex).rename(columns=_latex)
     numbers = len(tex.columns) - 1
-    stem.with_suffix(".tex").write_text(
+    files["tex"].write_text(
         tex.style.hide(axis="index").to_latex(
             hrules=True,
             caption=_latex(caption),

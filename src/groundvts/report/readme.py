@@ -27,7 +27,10 @@ def save_reference(results: str | Path, reference: str | Path) -> None:
     Of the per-query values only id, video and, where there is one, IoU (six decimals) stay.
     """
     results, reference = Path(results), Path(reference)
-    write_json(reference / "runs.json", json.loads((results / "runs.json").read_text("utf-8")))
+    for folder in ("scores", "comparisons"):
+        shutil.rmtree(reference / folder, ignore_errors=True)
+    for name in ("runs.json", "benchmarks.json"):
+        write_json(reference / name, json.loads((results / name).read_text("utf-8")))
     for path in sorted(results.glob("scores/*/*.json")):
         record = read_record(path)
         record.pop("scores", None)

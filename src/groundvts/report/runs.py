@@ -2,14 +2,14 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from groundvts.errors import BadInput
 from groundvts.records import read_record, source_hash
-from groundvts.report.benchmarks import MAIN
+from groundvts.report.benchmarks import MAIN, evaluated
 
 STAGES = ("warmup", "joint", "grounding")
 
@@ -63,9 +63,16 @@ def listed_runs(path: str | Path) -> list[dict[str, Any]]:
 
 
 def load_runs(results: str | Path, dataset: str = MAIN) -> list[Run]:
-    """The runs of `results`/runs.json in their order, with what each has recorded on `dataset`."""
+    """The runs of `results`/runs.json in their order, with what each has recorded on `dataset`.
+
+    A score of a variant that the configuration does not evaluate there is left aside.
+    """
     results = Path(results)
-    return [_run(results, entry, dataset) for entry in listed_runs(results / "runs.json")]
+    known = evaluated(results).get(dataset) if (results / "benchmarks.json").is_file() else None
+    loaded = [_run(results, entry, dataset) for entry in listed_runs(results / "runs.json")]
+    return [
+        run if known is None or run.variant in known else replace(run, score=None) for run in loaded
+    ]
 
 
 def _run(results: Path, entry: dict[str, Any], dataset: str) -> Run:

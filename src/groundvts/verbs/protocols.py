@@ -24,10 +24,10 @@ def protocols(options: Namespace) -> None:
         record["differences"] = reading_differences(moments, predictions)
         record["counts"] = {
             "asked": len(moments),
-            "put to a model": sum(prediction.asked for prediction in predictions),
+            "put to a model": sum(prediction.put for prediction in predictions),
             "read differently": len({row["id"] for row in record["differences"]}),
         }
-        record["trivial"] = trivial_values(moments, options.dataset)
+        record["trivial"] = trivial_values(moments)
     records.write_json(options.out, record)
     printed = shown_effects(effect_table(record)).drop(columns="Why")
     print(printed.to_string(index=False))

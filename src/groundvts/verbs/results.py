@@ -8,7 +8,7 @@ from pathlib import Path
 
 from groundvts import records
 from groundvts.errors import BadInput
-from groundvts.verbs.scoring import read_scored, scored_inputs, trivial_values
+from groundvts.verbs.scoring import read_scored, read_scores, scored_inputs, trivial_values
 from groundvts.verbs.settings import keep_inputs
 
 
@@ -40,7 +40,7 @@ def score(options: Namespace) -> None:
             predictions = reread(moments, predictions, protocol)
         record["run"] = options.run or Path(options.predictions).stem
         record |= score_predictions(moments, predictions, protocol, **settings)
-        record["trivial"] = trivial_values(moments, options.dataset, options.precision)
+        record["trivial"] = trivial_values(moments, options.precision, options.train)
     records.write_json(options.out, record)
     _print_scores(record)
 
@@ -54,21 +54,21 @@ def _print_scores(record: dict) -> None:
         bounds = f"[{metric['low']:.2f}, {metric['high']:.2f}]"
         others = (f"{v[name]:12.2f}" if name in v else " " * 12 for v in trivial.values())
         print(f"{name:<{width}} {metric['value']:7.2f}  {bounds:<17}", *others)
-    print("  ".join(f"{key} {count}" for key, count in record["counts"].items()))
+    counts = {**record["counts"], "left out": record["left_out"]}
+    print(
+        "  ".join(f"{key} {count}" for key, count in counts.items() if key != "left out" or count)
+    )
 
 
 def submission(options: Namespace) -> None:
     """Writes predictions as a QVHighlights submission."""
     from groundvts.data.files import write_jsonl
-    from groundvts.data.truth import read_truth
-    from groundvts.metrics.joining import match_predictions
-    from groundvts.metrics.predictions import read_prediction_file
     from groundvts.metrics.submission import submission as run
 
-    keep_inputs([options.predictions, options.annotations], options.out)
-    moments = read_truth("qvhighlights", options.annotations)
-    file = read_prediction_file(options.predictions, "qvhighlights")
-    write_jsonl(options.out, run(moments, match_predictions(file, moments)))
+    vars(options).update(dataset="qvhighlights", spans=None, durations=None, answers=None)
+    scored_inputs(options)
+    moments, predictions = read_scored(options)
+    write_jsonl(options.out, run(moments, predictions))
     print(f"{options.out}: {len(moments)} queries")
 
 
@@ -80,9 +80,12 @@ def compare(options: Namespace) -> None:
     keep_inputs(inputs.values(), options.out)
     settings = {"resamples": options.resamples}
     with records.recording("compare", settings, inputs) as record:
-        scored = [_scored(path) for path in inputs.values()]
-        record["differences"] = run(*scored, options.resamples)
+        scored = {name: read_scores(path) for name, path in inputs.items()}
+        record["compared"] = {name: _described(found) for name, found in scored.items()}
+        record["differences"] = run(scored["ours"], scored["theirs"], options.resamples)
     records.write_json(options.out, record)
+    for name, about in record["compared"].items():
+        print(f"{name}: {about}")
     width = max(map(len, record["differences"]))
     for name, found in record["differences"].items():
         bounds = f"[{found['low']:+.2f}, {found['high']:+.2f}]"
@@ -100,32 +103,26 @@ def comparisons(options: Namespace) -> None:
         variants = {entry["run"]: entry["variant"] for entry in listed_runs(options.runs)}
         scored: dict[str, dict] = {}
         for path in options.scores:
-            found = _scored(path)
+            found = read_scores(path)
             if found["run"] not in variants:
                 raise BadInput(f"{path}: {options.runs} lists no run {found['run']}; add it there")
             if found["run"] in scored:
                 raise BadInput(f"{path}: a second record of {found['run']}; give one of each run")
             scored[found["run"]] = found
-        datasets = sorted({found["dataset"] for found in scored.values()})
-        if len(datasets) > 1:
-            raise BadInput(f"records of several datasets: {', '.join(datasets)}; compare one")
         groups: dict[str, list[dict]] = {}
         for run in filter(scored.get, variants):
             groups.setdefault(variants[run], []).append(scored[run])
-        record["dataset"] = datasets[0]
+        record["dataset"] = next(iter(scored.values()))["dataset"]
         record["protocol"] = ", ".join(sorted({found["protocol"] for found in scored.values()}))
         record |= compare_runs(groups, options.resamples)
     records.write_json(options.out, record)
     print(f"{options.out}: variants {len(record['variants'])}, pairs {len(record['pairs'])}")
 
 
-def _scored(path: str) -> dict:
-    """A score record with its queries."""
-    found = records.read_record(path)
-    if missing := {"run", "dataset", "protocol", "scores", "queries"} - set(found):
-        what = ", ".join(sorted(missing))
-        raise BadInput(f"{path}: no score record (it lacks {what}); make it by score")
-    return found
+def _described(record: dict) -> str:
+    """What a score record holds, in one line."""
+    keys = ("run", "dataset", "protocol", "precision")
+    return ", ".join(str(record[key]) for key in keys if key in record)
 
 
 def tokens(options: Namespace) -> None:

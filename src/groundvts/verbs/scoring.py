@@ -10,6 +10,9 @@ from groundvts import records
 from groundvts.errors import BadInput
 from groundvts.verbs.settings import keep_inputs
 
+GIVEN = ("annotations", "spans", "durations", "answers", "train")  # options that name files
+PROTOCOLS = ("fixed", "paper", "official")
+
 if TYPE_CHECKING:
     from groundvts.data.moment import Moment
     from groundvts.metrics.predictions import Prediction
@@ -20,11 +23,19 @@ def scored_inputs(options: Namespace) -> tuple[dict[str, str], dict[str, Any]]:
 
     Raises BadInput where the option `out` is one of them.
     """
-    given = {key: getattr(options, key) for key in ("annotations", "spans", "answers")}
+    given = {key: getattr(options, key, None) for key in GIVEN}
     inputs = {"predictions": options.predictions} | {k: v for k, v in given.items() if v}
     keep_inputs(inputs.values(), options.out)
     made = Path(options.predictions).with_suffix(".record.json")
-    return inputs, records.read_record(made) if made.exists() else {"protocol": "fixed", "seed": 0}
+    if not made.exists():
+        return inputs, {"protocol": "fixed", "seed": 0}
+    known = records.read_record(made)
+    if known.setdefault("protocol", None) not in PROTOCOLS or type(known.get("seed")) is not int:
+        raise BadInput(
+            f"{made}: no record of predictions: its protocol is none of {', '.join(PROTOCOLS)} or "
+            "its seed no number; delete it or infer again"
+        )
+    return inputs, known
 
 
 def read_scored(options: Namespace) -> tuple[list[Moment], list[Prediction]]:
@@ -49,20 +60,52 @@ def read_scored(options: Namespace) -> tuple[list[Moment], list[Prediction]]:
         raise BadInput(f"{options.annotations}: {other.id} is of {other.dataset}: score that")
     matched = match_predictions(file, moments, options.complete)
     if options.answers:
+        if not any(moment.options for moment in moments):
+            raise BadInput(
+                f"{options.answers}: none of the queries has options; leave --answers out"
+            )
         answers = named_by(read_prediction_file(options.answers, options.dataset), moments)
         matched = join_passes(match_predictions(answers, moments, options.complete), matched)
+        if not any(prediction.said("question") for prediction in matched):
+            raise BadInput(f"{options.answers}: holds no answer to a question; give those answers")
     return moments, matched
 
 
 def trivial_values(
-    moments: list[Moment], dataset: str, precision: str = "float64"
+    moments: list[Moment], precision: str = "float64", train: str | None = None
 ) -> dict[str, dict[str, float]]:
-    """{name: {metric: percent}} of predictions that look at no video."""
-    from groundvts.metrics.score import point_values
-    from groundvts.metrics.trivial import trivial_predictions
+    """{name: {metric: percent}} of predictions that look at no video.
 
+    With `train`, moments.jsonl, also of the window that fits best there ("prior window").
+    """
+    from groundvts.data.moment import read_moments
+    from groundvts.metrics.constant import fit_constant_window
+    from groundvts.metrics.score import point_values
+    from groundvts.metrics.trivial import one_window, trivial_predictions
+
+    found = trivial_predictions(moments)
+    if train:
+        found["prior window"] = one_window(moments, fit_constant_window(read_moments(train)))
     return {
-        name: point_values(moments, predictions, precision=precision)
-        for name, predictions in trivial_predictions(moments).items()
-        if name in ("whole video", "centre half") or dataset == "qvhighlights"
+        name: point_values(moments, given, precision=precision) for name, given in found.items()
     }
+
+
+def read_scores(path: str) -> dict[str, Any]:
+    """A score record with the scores of its queries. Raises BadInput where it is none."""
+    found = records.read_record(path)
+    if missing := {"run", "dataset", "protocol", "scores", "queries"} - set(found):
+        what = f"it lacks {', '.join(sorted(missing))}"
+        raise BadInput(f"{path}: no score record ({what}); make it by score")
+    queries, scores = found["queries"], found["scores"]
+    tables = (
+        *((queries.get(key) for key in ("id", "video")) if isinstance(queries, dict) else [None]),
+        *(scores.values() if isinstance(scores, dict) else [None]),
+    )
+    lengths = {len(table) if isinstance(table, list) else None for table in tables}
+    if len(lengths) > 1 or not lengths - {None, 0}:
+        raise BadInput(
+            f"{path}: queries and scores are not lists of one length, one entry a query; make it "
+            "again by score"
+        )
+    return found
