@@ -73,7 +73,7 @@ def test_the_committed_config_is_complete():
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"protocol": "official"}, "protocol"),
+        ({"protocol": "offical"}, "protocol"),
         ({"frames": {"max_frames": 127}}, "frames.max_frames"),
         ({"stages": {"joint": {"learning_rate": {"llm": 1.0}}}}, "llm"),
         ({"nonsense": 1}, "nonsense"),

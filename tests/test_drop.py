@@ -1,9 +1,7 @@
-"""Real drop computes what masking computes, and dropped tokens reach nothing."""
+"""The dropped sequence part by part: length, positions, labels, decoding, batches, features."""
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tiny import tiny, write_base
 
 
@@ -21,31 +19,6 @@ def last_logits(model, batch):
     """Next-token logits (B, V) after each prompt of a left-padded batch."""
     with torch.no_grad():
         return model(**batch).logits[:, -1]
-
-
-@pytest.mark.parametrize("sampler", ["vts", "random", "uniform", "none"])
-@given(
-    ratio=st.sampled_from([0.1, 0.25, 0.5, 0.9]),
-    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=3),
-    seed=st.integers(0, 99),
-)
-@settings(max_examples=8, deadline=None)
-def test_dropped_equals_masked(base, sampler, ratio, lengths, seed):
-    ratio = 1.0 if sampler == "none" else ratio
-    dropped, masked = pair(base, sampler=sampler, ratio=ratio)
-    samples = [dropped.sample("red circle", n, seed + i) for i, n in enumerate(lengths)]
-    batch = dropped.batch(*samples)
-    real, hidden = last_logits(dropped.model, batch), last_logits(masked.model, batch)
-    torch.testing.assert_close(real, hidden, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("shape", [{"height": 84, "width": 112}, {"height": 28, "width": 28}])
-def test_dropped_equals_masked_for_other_grids(base, shape):
-    dropped, masked = pair(base, ratio=0.3)
-    batch = dropped.batch(dropped.sample("blue square", 6, 1, **shape))
-    torch.testing.assert_close(
-        last_logits(dropped.model, batch), last_logits(masked.model, batch), atol=1e-4, rtol=1e-4
-    )
 
 
 def test_sequence_is_shorter_and_keeps_dense_positions(base):
@@ -69,48 +42,6 @@ def test_labels_are_dropped_with_their_tokens(base):
         batch = dropped.batch(*samples, padding_side=side, labels=True)
         losses = [t.model(**batch).loss.item() for t in (dropped, masked)]
         assert losses[0] == pytest.approx(losses[1], abs=1e-4)
-
-
-@pytest.mark.parametrize("drop", ["real", "masked"])
-def test_a_dropped_token_reaches_neither_prefill_nor_decode(base, drop, monkeypatch):
-    t = tiny(base, drop=drop, ratio=0.25)
-    batch = t.batch(t.sample("red circle", 6, 5))
-    with torch.no_grad():
-        patches = batch.pop("pixel_values_videos")
-        batch["vision_features"] = t.model.vision_features(patches, batch["video_grid_thw"])
-        selection = t.model.reduce(**batch).selection
-    scores = selection.scores_BN  # a score is relative to all tokens: hold it to perturb one alone
-    monkeypatch.setattr(t.model.vts, "score", lambda *_: scores)
-    place = int((~selection.keep_BN[0]).nonzero()[0])
-    disturbed = dict(batch)
-    disturbed["vision_features"] = batch["vision_features"].clone()
-    disturbed["vision_features"][4 * place : 4 * place + 4] += 100
-    options = {
-        "max_new_tokens": 6,
-        "do_sample": False,
-        "eos_token_id": None,
-        "output_logits": True,
-        "return_dict_in_generate": True,
-    }
-    plain, other = (
-        torch.stack(t.model.generate_from(t.model.reduce(**b), **options).logits)
-        for b in (batch, disturbed)
-    )
-    assert plain.shape[0] == 6
-    assert torch.equal(plain, other)
-    kept = int(selection.keep_BN[0].nonzero()[0])
-    disturbed["vision_features"][4 * kept : 4 * kept + 4] += 100
-    changed = torch.stack(t.model.generate_from(t.model.reduce(**disturbed), **options).logits)
-    assert not torch.allclose(plain, changed)  # the same perturbation of a kept token is seen
-
-
-def test_the_cache_holds_kept_tokens_only(base):
-    t = tiny(base, ratio=0.25)
-    batch = t.batch(t.sample("red circle", 8, 2))
-    with torch.no_grad():
-        cache = t.model(**batch, use_cache=True).past_key_values
-    text = int((batch["input_ids"] != t.encoder.video_token).sum())
-    assert cache.get_seq_length() == text + 8
 
 
 def test_cached_decoding_equals_the_full_forward(base):
@@ -148,14 +79,6 @@ def test_a_batch_equals_its_singles(base, sampler):
     logits = last_logits(t.model, t.batch(*samples))
     alone = torch.cat([last_logits(t.model, t.batch(s)) for s in samples])
     torch.testing.assert_close(logits, alone, atol=1e-4, rtol=1e-4)
-
-
-def test_the_answer_never_changes_the_selection(base):
-    t = tiny(base, ratio=0.25)
-    plain = t.model.reduce(**t.batch(t.sample("red circle", 8, 4)))
-    answered = t.model.reduce(**t.batch(t.sample("red circle", 8, 4, "from 03s to 09s")))
-    assert torch.equal(plain.selection.keep_BN, answered.selection.keep_BN)
-    assert torch.equal(plain.selection.scores_BN, answered.selection.scores_BN)
 
 
 def test_without_a_query_mask_the_users_text_is_the_query(base):

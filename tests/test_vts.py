@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from groundvts.errors import BadInput
 from groundvts.models.samplers import SAMPLERS, Video, keep_highest, sampler
-from groundvts.models.vts import VTS, VTSConfig
+from groundvts.models.vts import VTS
+from groundvts.models.vts_config import VTSConfig
 
 WIDTH = 12
 
@@ -163,6 +164,16 @@ def test_scores_stay_float32_in_bfloat16():
     assert selection.scores_BN.dtype == torch.float32
 
 
+def test_autocast_changes_no_score():
+    vts = module(ratio=0.5, centring=True).eval()
+    arguments = inputs([30, 12])
+    expected = vts(*arguments)[1]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = vts(*arguments)[1]
+    assert torch.equal(found.scores_BN, expected.scores_BN)
+    assert torch.equal(found.weight_BN, expected.weight_BN)
+
+
 def test_a_sampler_of_ones_own():
     @sampler("last")
     def last(video: Video) -> torch.Tensor:
@@ -182,6 +193,8 @@ def test_a_sampler_of_ones_own():
         ({"sampler": "none", "ratio": 0.5}, "none"),
         ({"sampler": "best"}, "sampler"),
         ({"sampelr": "vts"}, "sampelr"),
+        ({"estimator": "gumbel"}, "estimator"),
+        ({"positions": "sparse"}, "positions"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(settings, named):

@@ -9,6 +9,7 @@ from pathlib import Path
 from jsonschema import Draft202012Validator, validators
 
 from groundvts.errors import BadInput
+from groundvts.models.protocols import vts_settings
 
 PUBLISHED = (
     *("charades_sta", "activitynet_captions", "qvhighlights", "nextgqa", "tacos", "llava_video"),
@@ -52,6 +53,9 @@ def checked(config: dict, schema_file: Path) -> dict:
         )
     _check_benchmarks(completed)
     _check_names(completed)
+    for run in runs(completed):
+        if run.vts["decode"] == "leak" and run.vts["drop"] != "masked":
+            raise BadInput(f"config: variants.{run.variant}: decode leak: set drop to masked")
     return completed
 
 
@@ -111,10 +115,14 @@ def _filling_validator():
 
 
 def runs(config: dict) -> list[Run]:
-    """All runs of a checked configuration, in the order of their variants."""
+    """All runs of a checked configuration, in the order of their variants.
+
+    A run's `vts` is what its protocol says, changed by the configuration's and the variant's own.
+    """
     found = []
     for variant, settings in config["variants"].items():
-        vts = {**config["vts"], **{k: v for k, v in settings.items() if k not in VARIANT_KEYS}}
+        own = {key: value for key, value in settings.items() if key not in VARIANT_KEYS}
+        vts = vts_settings(config["protocol"], config["vts"], own)
         for seed in settings["seeds"]:
             name = f"{variant}-s{seed}"
             found.append(Run(name, variant, seed, settings["label"], vts, settings["main"]))

@@ -80,6 +80,16 @@ class Prompts:
         return self.templates[kind]["system"], users[number % len(users)].format(**values)
 
 
+def query_place(query: str, user: str) -> int:
+    """Where the query stands in a user's turn: its beginning, else its end, else the first place.
+
+    -1 where it does not occur. Words that a template repeats are not taken for it at either end.
+    """
+    if user.startswith(query):
+        return 0
+    return len(user) - len(query) if user.endswith(query) else user.find(query)
+
+
 def _fault(kind: Any, template: Any) -> str | None:
     """What is wrong with the templates of one kind, and what to do, in one line."""
     if kind not in PLACEHOLDERS:

@@ -25,13 +25,8 @@ NOTEBOOKS = ["data", "training", "results", "benchmarks", "protocols", "tokens"]
 LIBRARY = "src/groundvts"
 CONVERTING = ["checks", "convert", "documents", "durations", "entry", "files", "folder"]
 CONVERTING += ["moment", "validate"]
-READING = [
-    f"{LIBRARY}/{name}.py"
-    for name in (
-        *("answers", "answer_differences", "answer_intervals"),
-        *("answer_times", "official_answers"),
-    )
-]
+READING = ["answers", "answer_differences", "answer_intervals", "answer_times"]
+READING += ["official_answers"]
 CACHE_OPTIONS = f"--cache {shlex.quote(CACHE['folder'])} --timeout {CACHE['timeout']}"
 if CACHE["limit_gb"] is not None:
     CACHE_OPTIONS += f" --limit-gb {CACHE['limit_gb']}"

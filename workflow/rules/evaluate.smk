@@ -53,17 +53,15 @@ rule protocols:
     input:
         predictions=f"{R}/predictions/{{run}}/{{benchmark}}.jsonl",
         annotations=lambda w: moments(TESTS[w.benchmark]),
-        library=[
-            *SCORING,
-            *metrics("conventions", "readings"),
-            *READING,
-        ],
+        library=[*SCORING, *metrics("conventions", "readings")],
     output:
         f"{R}/protocols/{{run}}/{{benchmark}}.json",
     log:
         f"{R}/logs/protocols/{{run}}_{{benchmark}}.log",
     conda:
         ENV
+    params:
+        code=code(*READING),
     message:
         "Scoring {wildcards.run} on {wildcards.benchmark} by each convention"
     shell:

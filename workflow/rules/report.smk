@@ -41,7 +41,7 @@ rule notebook:
         notebook="notebooks/{name}.ipynb",
         runs=f"{R}/runs.json",
         records=notebook_inputs,
-        library=[*REPORT, *READING],
+        library=REPORT,
     output:
         executed=f"{R}/notebooks/{{name}}.ipynb",
         html=f"{R}/notebooks/{{name}}.html",
@@ -52,6 +52,7 @@ rule notebook:
     conda:
         ENV
     params:
+        code=lambda w: code(*READING) if w.name == "protocols" else "",
         results=lambda w, output: Path(output[0]).parent.parent,
         run=lambda w: f"--run {SHOWN[0]}" if w.name == "tokens" else "",
     message:

@@ -6,20 +6,34 @@ tokens and a sequence into positions (see `qwen.py`). With `config.vts` None not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from groundvts.models.sequence import Sequence, gather_kept, masked_mean, pad_rows
-from groundvts.models.vts import VTS, Selection, VTSConfig
+from groundvts.models.query import query_tokens
+from groundvts.models.sequence import (
+    Sequence,
+    gather_kept,
+    masked_mean,
+    pad_rows,
+    reindexed,
+    sequential_1d,
+)
+from groundvts.models.vts import VTS, Selection
+from groundvts.models.vts_config import VTSConfig
 
 
 @dataclass(frozen=True)
 class Reduced:
-    """The sequence for the language model and, where VTS is on, what it kept of each video."""
+    """The sequence for the language model and, where VTS is on, what it kept of each video.
+
+    `decode_mask` (B, M) is what generated tokens see of it after the first, where that is more than
+    its own attention mask.
+    """
 
     sequence: Sequence
     selection: Selection | None
+    decode_mask: torch.Tensor | None = None
 
 
 class GroundVTS:
@@ -46,6 +60,11 @@ class GroundVTS:
         """Merged (t, h, w) of each video."""
         raise NotImplementedError
 
+    def placeholders(self, input_ids: torch.Tensor, **inputs) -> torch.Tensor:
+        """Mask (B, L) of what stands for visual tokens, of videos and of still images."""
+        config = self.config
+        return (input_ids == config.video_token_id) | (input_ids == config.image_token_id)
+
     # -----------------------------------------------------------------------------------------
     def reduce(
         self,
@@ -62,7 +81,8 @@ class GroundVTS:
         `query_mask` (B, L) marks the query's tokens; without it they are the user's text after
         the video. `sample_seed` (B,) fixes what a sampler draws at random outside training. Dropped
         tokens lose embedding, position, label and attention together, and what stays keeps its
-        dense position. `padding_side` is where shorter samples are filled.
+        dense position, unless `config.vts` says otherwise. `padding_side` is where shorter samples
+        are filled.
         """
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
@@ -76,22 +96,50 @@ class GroundVTS:
         if self.vts is None:
             embeds_BLD = embeds_BLD.masked_scatter(visual_BL[..., None], rows)
             return Reduced(Sequence(embeds_BLD, attention_mask, positions, labels), None)
-        if query_mask is None:
-            query_mask = self.user_text(input_ids)
+        given = (attention_mask, query_mask, labels)
+        query_BD, shown_BL = self._query(text_BLD, input_ids, *given, **inputs)
+        seeds = [0] * len(input_ids) if sample_seed is None else sample_seed.tolist()
         tokens_BND, valid_BN = pad_rows(rows, visual_BL.sum(1))
-        query_BD = masked_mean(text_BLD, query_mask)
-        if sample_seed is None:
-            sample_seed = torch.zeros(len(input_ids), dtype=torch.long)
         grids = self.merged_grids(**inputs)
-        kept_BND, selection = self.vts(tokens_BND, valid_BN, query_BD, grids, sample_seed.tolist())
+        kept_BND, selection = self.vts(tokens_BND, valid_BN, query_BD, grids, seeds)
         embeds_BLD = embeds_BLD.masked_scatter(visual_BL[..., None], kept_BND[valid_BN])
         keep_BL = attention_mask.bool().masked_scatter(visual_BL, selection.keep_BN[valid_BN])
-        if self.config.vts["drop"] == "masked":
-            sequence = Sequence(embeds_BLD, keep_BL.to(attention_mask.dtype), positions, labels)
-        else:
-            dense = Sequence(embeds_BLD, attention_mask, positions, labels)
-            sequence = gather_kept(dense, keep_BL, padding_side)
-        return Reduced(sequence, selection)
+        dense = Sequence(embeds_BLD, attention_mask, positions, labels)
+        return self._dropped(dense, selection, keep_BL, shown_BL, padding_side)
+
+    def _query(
+        self, text_BLD, input_ids, attention_mask, query_mask, labels, **inputs
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The pooled query (B, D) in the scope that is set, and the visual placeholders (B, L)."""
+        shown_BL = self.placeholders(input_ids, **inputs)
+        pooled_BL = query_tokens(
+            self.config.vts["query_scope"],
+            text_BL=~shown_BL,
+            attention_mask=attention_mask,
+            user_BL=self.user_text(input_ids),
+            words_BL=query_mask,
+            labels=labels,
+        )
+        return masked_mean(text_BLD, pooled_BL), shown_BL
+
+    def _dropped(
+        self,
+        dense: Sequence,
+        selection: Selection,
+        keep_BL: torch.Tensor,
+        shown_BL: torch.Tensor,
+        padding_side: str,
+    ) -> Reduced:
+        """The dense sequence without what is not kept, as drop, decode and positions ask for it."""
+        settings, mask = self.config.vts, dense.attention_mask
+        if settings["positions"] == "sequential_1d":
+            dense = replace(dense, position_ids=sequential_1d(dense.position_ids, mask))
+        elif settings["positions"] == "reindexed":
+            dense = replace(dense, position_ids=reindexed(dense.position_ids, keep_BL, shown_BL))
+        if settings["drop"] == "real":
+            return Reduced(gather_kept(dense, keep_BL, padding_side), selection)
+        hidden = replace(dense, attention_mask=keep_BL.to(mask.dtype))
+        return Reduced(hidden, selection, mask if settings["decode"] == "leak" else None)
 
     def user_text(self, input_ids: torch.Tensor) -> torch.Tensor:
         """Mask (B, L) of the words between each row's last video and the end of the user's turn."""
@@ -101,12 +149,14 @@ class GroundVTS:
         ended_BL = (after_BL & (input_ids == self.config.text_config.eos_token_id)).cumsum(1) > 0
         return after_BL & ~ended_BL
 
-    def generate_from(self, reduced: Reduced, **options) -> torch.Tensor:
+    def generate_from(self, reduced: Reduced, **options):
         """Generates after a reduced, left-padded sequence; returns the new tokens only.
 
-        The cache holds the kept tokens and nothing else.
+        The cache holds the kept tokens and nothing else, unless dropped ones are only hidden.
         """
         sequence = reduced.sequence
+        if reduced.decode_mask is not None:
+            options["decode_mask"] = reduced.decode_mask
         return super().generate(
             inputs_embeds=sequence.inputs_embeds,
             attention_mask=sequence.attention_mask,
@@ -114,8 +164,40 @@ class GroundVTS:
             **options,
         )
 
+    def prepare_inputs_for_generation(
+        self,
+        input_ids,
+        past_key_values=None,
+        attention_mask=None,
+        inputs_embeds=None,
+        is_first_iteration=False,
+        decode_mask=None,
+        **kwargs,
+    ):
+        """As transformers' own, for prompts that come as embeddings.
+
+        With a cache, `decode_mask` (B, M) takes the place of the prompt's mask after the first new
+        token. Without one, prompt and new tokens are read anew each time.
+        """
+        if inputs_embeds is not None and not is_first_iteration:
+            if past_key_values is None:
+                new_BLD = self.get_input_embeddings()(input_ids)
+                inputs_embeds = torch.cat([inputs_embeds, new_BLD], dim=1)
+                is_first_iteration = True
+            elif decode_mask is not None:
+                new_BL = attention_mask[:, decode_mask.shape[1] :]
+                attention_mask = torch.cat([decode_mask, new_BL], dim=1)
+        return super().prepare_inputs_for_generation(
+            input_ids,
+            past_key_values=past_key_values,
+            attention_mask=attention_mask,
+            inputs_embeds=inputs_embeds,
+            is_first_iteration=is_first_iteration,
+            **kwargs,
+        )
+
     @torch.no_grad()
-    def generate(self, input_ids: torch.Tensor | None = None, **inputs) -> torch.Tensor:
+    def generate(self, input_ids: torch.Tensor | None = None, **inputs):
         """As transformers' `generate`; a prompt with videos is reduced once, before it."""
         if input_ids is None or all(inputs.get(name) is None for name in self.video_inputs):
             return super().generate(input_ids, **inputs)
@@ -127,6 +209,11 @@ class GroundVTS:
             *self.side_inputs,
         }
         given = {name: inputs.pop(name) for name in names & set(inputs)}
-        reduced = self.reduce(input_ids, **given)
-        new = self.generate_from(reduced, **inputs)
-        return torch.cat([input_ids, new], dim=1)
+        found = self.generate_from(self.reduce(input_ids, **given), **inputs)
+        new = found if torch.is_tensor(found) else found.sequences
+        prompt = input_ids.repeat_interleave(len(new) // len(input_ids), dim=0)
+        whole = torch.cat([prompt, new], dim=1)
+        if torch.is_tensor(found):
+            return whole
+        found.sequences = whole
+        return found

@@ -1,12 +1,8 @@
 """Token samplers: which visual tokens of a video the language model gets to read.
 
 A sampler gives every visual token a priority; the K tokens of highest priority are kept, ties
-going to the lower index, so that all samplers keep the same number. To add one, write a function
-of a `Video` and register it under a name:
-
-    @sampler("last")
-    def last(video):
-        return video.index_BN.float()
+going to the lower index, so that all samplers keep the same number. README.md beside this file
+tells how to add one.
 """
 
 from __future__ import annotations
@@ -23,9 +19,10 @@ class Video:
 
     tokens_BND: torch.Tensor
     valid_BN: torch.Tensor
+    query_BD: torch.Tensor  # mean embedding of the query's tokens
     counts_B: torch.Tensor  # K of each video
     grids: list[tuple[int, int, int]]  # merged (t, h, w) of each video
-    scores_BN: torch.Tensor | None  # relevance to the query, where VTS computed one
+    scores_BN: torch.Tensor | None  # relevance to the query, float32, where there is one
     seeds: list[int]  # one a sample, from its video and query: no batch changes the choice
     training: bool
 
@@ -38,16 +35,20 @@ class Video:
 
 Sampler = Callable[[Video], torch.Tensor]
 SAMPLERS: dict[str, Sampler] = {}
-SCORED: set[str] = set()
+SCORED: dict[str, str] = {}  # samplers that choose by score, and which
 
 
-def sampler(name: str, scored: bool = False) -> Callable[[Sampler], Sampler]:
-    """Registers a function (Video -> priorities (B, N)); `scored`: it needs `scores_BN`."""
+def sampler(name: str, scored: str | None = None) -> Callable[[Sampler], Sampler]:
+    """Registers a function (Video -> priorities (B, N)).
+
+    `scored`: it chooses by `scores_BN`, made by the module's projections (`learned`) or from the
+    `cosine` of token and query. Weights follow the same scores; without any, `learned` ones.
+    """
 
     def register(function: Sampler) -> Sampler:
         SAMPLERS[name] = function
-        if scored:
-            SCORED.add(name)
+        if scored is not None:
+            SCORED[name] = scored
         return function
 
     return register
@@ -59,10 +60,25 @@ def none(video: Video) -> torch.Tensor:
     return torch.zeros_like(video.valid_BN, dtype=torch.float32)
 
 
-@sampler("vts", scored=True)
+@sampler("vts", scored="learned")
 def vts(video: Video) -> torch.Tensor:
     """The tokens that score highest against the query (paper, section 3.2)."""
     return video.scores_BN
+
+
+@sampler("cosine", scored="cosine")
+def cosine(video: Video) -> torch.Tensor:
+    """The tokens nearest to the query, without projections (paper, table 10)."""
+    return video.scores_BN
+
+
+@sampler("frame_vts", scored="learned")
+def frame_vts(video: Video) -> torch.Tensor:
+    """The tokens of the grid steps with the highest mean score (paper, table 5).
+
+    Tokens stay their own; of the last step that K reaches, the first ones.
+    """
+    return step_mean(video.scores_BN, video.grids)
 
 
 @sampler("random")
@@ -89,6 +105,15 @@ def uniform(video: Video) -> torch.Tensor:
         index = chosen[:, None] * h * w + torch.arange(h * w)
         priority[row, index.flatten()] = torch.arange(steps * h * w, 0, -1).float()
     return priority.to(video.valid_BN.device)
+
+
+def step_mean(values: torch.Tensor, grids: list[tuple[int, int, int]]) -> torch.Tensor:
+    """The mean over its grid step in the place of each token's value, (B, N) or (B, N, D)."""
+    means = values.clone()
+    for row, (t, h, w) in enumerate(grids):
+        steps = values[row, : t * h * w].unflatten(0, (t, h * w))
+        means[row, : t * h * w] = steps.mean(1, keepdim=True).expand_as(steps).flatten(0, 1)
+    return means
 
 
 def keep_highest(

@@ -60,7 +60,41 @@ def pad_rows(rows: torch.Tensor, counts_B: torch.Tensor) -> tuple[torch.Tensor, 
 
 
 def masked_mean(embeds_BLD: torch.Tensor, mask_BL: torch.Tensor) -> torch.Tensor:
-    """Mean (B, D) of the marked tokens; zero where none is marked."""
-    weight_BL = mask_BL.to(embeds_BLD.dtype)
-    total_B1 = weight_BL.sum(1, keepdim=True).clamp(min=1)
-    return torch.einsum("bld,bl->bd", embeds_BLD, weight_BL) / total_B1
+    """Mean (B, D) of the marked tokens in float32; zero where none is marked."""
+    with torch.autocast(embeds_BLD.device.type, enabled=False):
+        weight_BL = mask_BL.float()
+        total_B1 = weight_BL.sum(1, keepdim=True).clamp(min=1)
+        return torch.einsum("bld,bl->bd", embeds_BLD.float(), weight_BL) / total_B1
+
+
+def sequential_1d(positions: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    """The index of each attended token in its dense sequence, on every axis of `positions`.
+
+    It is what the released "no position encoding" variant comes to; padding gets 0.
+    """
+    index_BL = (attention_mask.long().cumsum(1) - 1).clamp(min=0) * attention_mask.bool()
+    return index_BL.expand_as(positions).contiguous()
+
+
+def reindexed(
+    positions: torch.Tensor, keep_BL: torch.Tensor, visual_BL: torch.Tensor
+) -> torch.Tensor:
+    """Position ids as if the kept tokens were all there is; the others get 0.
+
+    Text counts on; the kept tokens of a run of visual tokens start where the text ends and take,
+    on each axis, the rank of their dense position among the positions kept there: order in time,
+    height and width stays, gaps go. What follows starts at the largest id so far + 1.
+    """
+    dense_ABL = positions.reshape(-1, *keep_BL.shape)
+    found_ABL = torch.zeros_like(dense_ABL)
+    for row, keep_L in enumerate(keep_BL):
+        kept, start = keep_L.nonzero().flatten(), 0
+        lengths = visual_BL[row, kept].unique_consecutive(return_counts=True)[1]
+        for places in kept.split(lengths.tolist()):
+            ids = torch.arange(len(places), device=kept.device)
+            if visual_BL[row, places[0]]:
+                axes = dense_ABL[:, row, places]
+                ids = torch.stack([axis.unique(return_inverse=True)[1] for axis in axes])
+            found_ABL[:, row, places] = ids + start
+            start += int(ids.max()) + 1
+    return found_ABL.view_as(positions)

@@ -101,8 +101,10 @@ def joining(table: pd.DataFrame) -> str:
     """What a joined row of a main table is, in words."""
     names = [f"{name} low" for name in metric_names(table)]
     resampled = table.loc[table.joined, names].notna().all(axis=None)
-    words = "their mean, resampled by video and seed; two seeds say little of the spread between seeds"
-    return words if resampled else "their mean"
+    words = ["their mean"]
+    if resampled:
+        words = ["their mean, resampled by video and seed", "two seeds say little of their spread"]
+    return "; ".join(words)
 
 
 def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, caption: str) -> None:
