@@ -1,4 +1,4 @@
-"""A tiny Qwen2.5-VL folder and inputs for it, made in a second, for tests of the model."""
+"""Tiny Qwen2.5-VL and InternVL folders and inputs for them, made in a second, for tests."""
 
 import json
 from dataclasses import dataclass
@@ -6,30 +6,35 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import Qwen2_5_VLForConditionalGeneration
 
 from groundvts.data.inputs import Encoder
 from groundvts.data.video import Frames
 from groundvts.models.load import load_model
-from groundvts.toy.base import preprocessor, toy_config
+from groundvts.toy.layouts import LAYOUTS
 from groundvts.toy.pretrain import BaseSettings
-from groundvts.toy.tokenizer import make_tokenizer
 
 CORPUS = ["When does this happen?", "red circle", "blue square", "from 03s to 09s", "assistant\n"]
 
 
-def write_base(folder: Path, seed: int = 0) -> Path:
-    """An untrained stock Qwen2.5-VL folder."""
+def write_base(folder: Path, seed: int = 0, backbone: str = "qwen", **preprocessor) -> Path:
+    """An untrained stock folder; `preprocessor` changes settings of it, None takes one out."""
     torch.manual_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = make_tokenizer(CORPUS)
+    layout = LAYOUTS[backbone]
+    tokenizer = layout.tokenizer(CORPUS)
     tokenizer.save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor()))
-    settings = BaseSettings(hidden_size=32, layers=2, heads=2, intermediate_size=48)
-    Qwen2_5_VLForConditionalGeneration(toy_config(settings, tokenizer).stock()).save_pretrained(
-        folder
-    )
+    settings = {**layout.preprocessor, **preprocessor}
+    settings = {key: value for key, value in settings.items() if value is not None}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    sizes = BaseSettings(hidden_size=32, layers=2, heads=2, intermediate_size=48)
+    layout.stock(layout.configure(sizes, tokenizer).stock()).save_pretrained(folder)
     return folder
+
+
+def write_internvl(folder: Path, seed: int = 0) -> Path:
+    """An untrained stock InternVL folder that words its frames as InternVL does."""
+    changes = dict.fromkeys(("frame_template", "frame_separator", "frame_stride"))
+    return write_base(folder, seed, "internvl", **changes)
 
 
 def frames(seconds: int, seed: int, height: int = 56, width: int = 56, fps: float = 2.0) -> Frames:

@@ -44,6 +44,7 @@ def build_feature_cache(
         video = encoder.video(frames[name])
         rows = _features(model, video)
         about = {"grid_thw": video.grid_thw, "second_per_grid": video.second_per_grid}
+        about |= {"timestamps": video.timestamps} if video.timestamps else {}
         duration = frames.videos[name]["duration"]
         store.put(key, rows, {**about, "duration": duration, "rows": len(rows)})
     videos = {name: {"key": key, **store.facts(key)} for name, key in keys.items()}
@@ -97,7 +98,12 @@ class FeatureCache:
     def video(self, name: str) -> VideoInput:
         entry = self.videos[name]
         features = torch.from_numpy(self.store.get(entry["key"]))
-        return VideoInput(tuple(entry["grid_thw"]), entry["second_per_grid"], features=features)
+        return VideoInput(
+            tuple(entry["grid_thw"]),
+            entry["second_per_grid"],
+            features=features,
+            timestamps=tuple(entry.get("timestamps", ())),  # where the text names them
+        )
 
 
 class PixelSource:

@@ -1,7 +1,8 @@
 """From a conversation and a video's frames to model inputs, for training and inference alike.
 
 The one owner of frames, fps, seconds per grid step and prompts: both sides call `Encoder.prompt`
-and `Encoder.video`, so that time and pixels cannot drift apart.
+and `Encoder.video`, so that time and pixels cannot drift apart. What a backbone does its own way
+is in `qwen_inputs.py` and `internvl_inputs.py`.
 
 Shapes: L tokens of a sample, P patches of a video, B samples.
 """
@@ -14,29 +15,30 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
-from transformers import AutoTokenizer
-from transformers.models.qwen2_vl import Qwen2VLImageProcessorPil
+from transformers import AutoTokenizer, PreTrainedConfig
+from transformers.image_processing_base import ImageProcessingMixin
 
 from groundvts.data.video import Frames
 from groundvts.errors import BadInput
+from groundvts.prompts import query_place
 
 IGNORED = -100
-VIDEO_END = "<|vision_end|>"
 
 
 @dataclass(frozen=True)
 class VideoInput:
-    """One video for the model: patches (P, patch pixels) or tower features (P, width), and time.
+    """One video for the model: pixels or tower features (P, width) in token order, and time.
 
-    `grid_thw` counts patches before the merge; `second_per_grid` is the span of a grid step in s.
+    `grid_thw` counts patches before the merge; `second_per_grid` is the span of a grid step in s;
+    `timestamps` (s) are those of each step's frame, where the text names them.
     """
 
     grid_thw: tuple[int, int, int]
     second_per_grid: float
     patches: torch.Tensor | None = None
     features: torch.Tensor | None = None
+    timestamps: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,50 +51,57 @@ class Prompt:
 
 
 class Encoder:
-    """Tokenizer and pixel settings of one model folder or hub id (Qwen2.5-VL layout)."""
+    """Tokenizer and pixel settings of one model folder or hub id.
+
+    `Encoder(model)` makes the encoder of the model's backbone. BadInput where the backbone is
+    unknown or tokenizer, configuration or preprocessor settings are absent.
+    """
+
+    placeholder: str  # what the chat template puts in a video's place
+    user_after: str  # the marker after which the user's text begins
+    visual: str  # the token that stands for one visual token
+    temporal_patch_size: int  # frames to a grid step
+    patch_size: int
+    merge_size: int  # patches of a side that become one visual token
+    frames: dict  # settings of `FrameSampling` where nobody names others
+
+    def __new__(cls, model: str) -> Encoder:
+        return super().__new__(_encoder_class(model) if cls is Encoder else cls)
 
     def __init__(self, model: str) -> None:
-        try:
-            self.tokenizer = AutoTokenizer.from_pretrained(model)
-            settings, _ = Qwen2VLImageProcessorPil.get_image_processor_dict(str(model))
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise BadInput(f"{model}: no tokenizer or preprocessor there: {reason}") from None
-        self.patch_size = settings["patch_size"]
-        self.temporal_patch_size = settings["temporal_patch_size"]
-        self.merge_size = settings["merge_size"]
-        scale = torch.tensor([settings["image_mean"], settings["image_std"]]) * 255
+        self.tokenizer, self.settings = _folder_files(model)
+        self.frames = {}
+        scale = torch.tensor([self.settings["image_mean"], self.settings["image_std"]]) * 255
         self.mean, self.std = scale.view(2, 1, 3, 1, 1)
-        self.video_token = self.tokenizer.convert_tokens_to_ids("<|video_pad|>")
-        self.end_of_turn = self.tokenizer.convert_tokens_to_ids("<|im_end|>")
+        token = self.tokenizer.convert_tokens_to_ids
+        self.video_token, self._place = token(self.visual), token(self.placeholder)
+        self.end_of_turn = token("<|im_end|>")
         self.pad = self.tokenizer.pad_token_id
         self._prompt = lru_cache(maxsize=100_000)(self._encode_prompt)
 
+    # What a backbone provides -------------------------------------------------------------
+    def video(self, frames: Frames) -> VideoInput:
+        """Normalised pixels of frames (T, H, W, 3) uint8, (x - mean * 255) / (std * 255), and time.
+
+        Raises BadInput where the model cannot read frames of that size.
+        """
+        raise NotImplementedError
+
+    def visual_ids(self, video: VideoInput) -> list[int]:
+        """Token ids that take the video's place in the prompt."""
+        raise NotImplementedError
+
+    # -----------------------------------------------------------------------------------------
     @staticmethod
     def copy_files(model: str, out: Path) -> None:
         """Copies tokenizer, chat template and preprocessor settings of `model` to `out`.
 
         No weight and no model configuration is touched.
         """
-        AutoTokenizer.from_pretrained(model).save_pretrained(out)
-        settings, _ = Qwen2VLImageProcessorPil.get_image_processor_dict(str(model))
+        tokenizer, settings = _folder_files(model)
+        tokenizer.save_pretrained(out)
         text = json.dumps(settings, indent=2) + "\n"
         (out / "preprocessor_config.json").write_text(text, encoding="utf-8")
-
-    def video(self, frames: Frames) -> VideoInput:
-        """Patches (P, 3 * temporal patch * patch^2) of frames (T, H, W, 3) uint8 with their time.
-
-        Normalised as (x - mean * 255) / (std * 255); an odd last frame is repeated.
-        """
-        pixels = torch.from_numpy(np.ascontiguousarray(frames.pixels)).permute(0, 3, 1, 2)
-        pixels = (pixels.float() - self.mean) / self.std
-        if missing := -len(pixels) % self.temporal_patch_size:
-            pixels = torch.cat([pixels, pixels[-1:].expand(missing, -1, -1, -1)])
-        tp, m, p = self.temporal_patch_size, self.merge_size, self.patch_size
-        t, h, w = len(pixels) // tp, pixels.shape[2] // p, pixels.shape[3] // p
-        patches = pixels.view(t, tp, 3, h // m, m, p, w // m, m, p)
-        patches = patches.permute(0, 3, 6, 4, 7, 2, 1, 5, 8).reshape(t * h * w, 3 * tp * p * p)
-        return VideoInput((t, h, w), self.temporal_patch_size / frames.fps, patches=patches)
 
     def prompt(self, system: str, user: str, query: str, answer: str | None = None) -> Prompt:
         """The chat prompt of one sample; `query` must occur in `user`, else BadInput."""
@@ -103,17 +112,19 @@ class Encoder:
         return Prompt(prompt.ids, prompt.query, [*ids, self.end_of_turn])
 
     def _encode_prompt(self, system: str, user: str, query: str) -> Prompt:
+        special = [*self.tokenizer.all_special_tokens, self.placeholder, self.visual]
+        special = [token for token in special if token in system + user]
+        if special:
+            raise BadInput(f"the prompt {user!r} holds the special token {special[0]}: remove it")
         content = [{"type": "video"}, {"type": "text", "text": user}]
         messages = [{"role": "system", "content": system}, {"role": "user", "content": content}]
         text = self.tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True
         )
-        start = text.find(query, text.rfind(VIDEO_END) + len(VIDEO_END))
-        if start < 0 or not query.strip():
+        place = query_place(query, user)
+        if place < 0 or not query.strip():
             raise BadInput(f"the query {query!r} does not occur in the user's turn {user!r}")
-        special = [token for token in self.tokenizer.all_special_tokens if token in system + user]
-        if special:
-            raise BadInput(f"the prompt {user!r} holds the special token {special[0]}: remove it")
+        start = text.find(user, text.rfind(self.user_after) + len(self.user_after)) + place
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         end = start + len(query)
         marked = [low < end and high > start for low, high in encoded["offset_mapping"]]
@@ -124,11 +135,10 @@ class Encoder:
 
         `name` says which sample it is (video and query): what is drawn for it depends on it alone.
         """
-        t, h, w = video.grid_thw
-        count = t * h * w // self.merge_size**2
-        at = prompt.ids.index(self.video_token)
-        ids = [*prompt.ids[:at], *[self.video_token] * count, *prompt.ids[at + 1 :]]
-        query = [*prompt.query[:at], *[False] * count, *prompt.query[at + 1 :]]
+        visual = self.visual_ids(video)
+        at = prompt.ids.index(self._place)
+        ids = [*prompt.ids[:at], *visual, *prompt.ids[at + 1 :]]
+        query = [*prompt.query[:at], *[False] * len(visual), *prompt.query[at + 1 :]]
         labels = [IGNORED] * len(ids) + prompt.answer
         return {
             "input_ids": ids + prompt.answer,
@@ -163,3 +173,38 @@ class Encoder:
         else:
             batch["pixel_values_videos"] = torch.cat([video.patches for video in videos])
         return batch
+
+
+def _encoder_class(model: str) -> type[Encoder]:
+    from groundvts.data.internvl_inputs import InternVLEncoder
+    from groundvts.data.qwen_inputs import QwenEncoder
+
+    encoders = {"qwen2_5_vl": QwenEncoder, "internvl": InternVLEncoder}
+    kind = model_settings(model).get("model_type", "")
+    if (stock := kind.removeprefix("groundvts_")) not in encoders:
+        raise BadInput(f"{model}: model_type {kind!r} is not supported: use one of "
+                       f"{', '.join(encoders)}")  # fmt: skip
+    return encoders[stock]
+
+
+def model_settings(model: str) -> dict:
+    """A model folder's configuration as it stands in the file; BadInput where there is none."""
+    try:
+        return PreTrainedConfig.get_config_dict(str(model))[0]
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{model}: no model configuration there: {_first_line(error)}") from None
+
+
+def _folder_files(model: str) -> tuple:
+    """Tokenizer and preprocessor settings of a model folder."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model)
+        settings, _ = ImageProcessingMixin.get_image_processor_dict(str(model))
+    except (OSError, ValueError) as error:
+        why = _first_line(error)
+        raise BadInput(f"{model}: no tokenizer or preprocessor there: {why}") from None
+    return tokenizer, settings
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

@@ -52,10 +52,10 @@ class OneVideo:
 
 
 def manifest(model: str) -> dict:
-    """How a model folder reads videos and prompts; the defaults where it is silent."""
+    """How a model folder reads videos and prompts; frames None: as its backbone does."""
     path = Path(model) / "groundvts.json"
     if not path.is_file():
-        return {"frames": {}, "prompts": Prompts.load().templates, "protocol": "fixed"}
+        return {"frames": None, "prompts": Prompts.load().templates, "protocol": "fixed"}
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -71,12 +71,12 @@ def ground(model: str, video: str, query: str, out: str | None = None) -> Ground
     if not query.strip():
         raise BadInput("the query is empty: say what to look for")
     known = manifest(model)
-    sampling = FrameSampling.read(known["frames"])
+    encoder = Encoder(model)
+    sampling = FrameSampling.read(encoder.frames if known["frames"] is None else known["frames"])
     name = Path(video).stem
     frames = _read(Path(video), sampling)
     inputs = {"model": model, "video": video} if Path(model).exists() else {"video": video}
     with records.recording("ground", asdict(sampling), inputs, known["protocol"]) as record:
-        encoder = Encoder(model)
         source = PixelSource(OneVideo(name, frames), encoder)
         moment = Moment(name, "ground", "", name, frames.duration, query, (), 1)
         prompts = Prompts(known["prompts"], Path(model) / "groundvts.json")

@@ -12,12 +12,17 @@ from transformers import PreTrainedConfig
 from transformers.utils import logging
 
 from groundvts.errors import BadInput
+from groundvts.models.internvl import GroundVTSIntern, GroundVTSInternConfig
+from groundvts.models.parts import tower
 from groundvts.models.qwen import GroundVTSQwen, GroundVTSQwenConfig
 
 if not torch.cuda.is_available():  # else deepspeed, where it is installed, warns that it guesses
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
-BACKBONES = {"qwen2_5_vl": (GroundVTSQwenConfig, GroundVTSQwen)}
+BACKBONES = {
+    "qwen2_5_vl": (GroundVTSQwenConfig, GroundVTSQwen),
+    "internvl": (GroundVTSInternConfig, GroundVTSIntern),
+}
 
 
 def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: int = 0):
@@ -73,7 +78,7 @@ def _quiet() -> Iterator[None]:
 def tower_hash(model) -> str:
     """sha256 of the frozen vision tower's weights, rounded to bfloat16, without the projector."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.model.visual.state_dict().items()):
+    for name, tensor in sorted(tower(model).state_dict().items()):
         if not name.startswith("merger."):
             digest.update(name.encode())
             plain = tensor.detach().to("cpu", torch.bfloat16).contiguous()

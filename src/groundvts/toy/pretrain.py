@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 from transformers.optimization import get_cosine_with_min_lr_schedule_with_warmup
 
 from groundvts.data.inputs import VideoInput
+from groundvts.errors import BadInput
+from groundvts.models.parts import projector, tower
 from groundvts.progress import track
 from groundvts.toy.clips import COLOURS, SHAPES
+from groundvts.toy.layouts import LAYOUTS
 
 
 @dataclass(frozen=True)
 class BaseSettings:
-    """How the toy base is made: model sizes, steps and shares."""
+    """How the toy base is made: `backbone` (qwen or internvl), model sizes, steps and shares."""
 
+    backbone: str = "qwen"
     hidden_size: int = 64
     layers: int = 3
     heads: int = 2
@@ -29,6 +34,11 @@ class BaseSettings:
     learning_rate: float = 3e-3
     grounding_share: float = 0.08
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.backbone not in LAYOUTS:
+            known = ", ".join(LAYOUTS)
+            raise BadInput(f"toy.base.backbone: {self.backbone!r} is none of {known}")
 
 
 def _token_labels(video: VideoInput, shapes: dict) -> torch.Tensor:
@@ -53,9 +63,10 @@ def align(model, tokenizer, videos: dict, objects: dict, settings: BaseSettings)
         torch.tensor([[tokenizer(f + w)["input_ids"] for w in group] for f in ("", " ")])
         for group in words
     ]
-    nothing = torch.nn.Parameter(torch.randn(2, settings.hidden_size) * 0.02)
+    nothing = nn.Parameter(torch.randn(2, settings.hidden_size) * 0.02)
     embeddings = model.get_input_embeddings().weight
-    trained = [*model.model.visual.parameters(), embeddings, nothing]
+    vision = dict.fromkeys((*tower(model).parameters(), *projector(model).parameters()))
+    trained = [*vision, embeddings, nothing]
     optimizer, schedule = _optimizer(trained, settings.learning_rate, settings.align_steps)
     rng, names, right = np.random.default_rng(settings.seed), sorted(videos), []
     for _ in track(range(settings.align_steps), "align", settings.align_steps):
@@ -78,11 +89,12 @@ def align(model, tokenizer, videos: dict, objects: dict, settings: BaseSettings)
 
 @torch.no_grad()
 def tower_features(model, videos: dict[str, VideoInput]) -> dict[str, VideoInput]:
-    model.model.visual.requires_grad_(False)
+    """The videos with the tower's output in place of pixels; the tower is frozen."""
+    tower(model).requires_grad_(False)
     features = {}
     for name, video in videos.items():
         rows = model.vision_features(video.patches, torch.tensor([video.grid_thw]))
-        features[name] = VideoInput(video.grid_thw, video.second_per_grid, features=rows)
+        features[name] = replace(video, patches=None, features=rows)
     return features
 
 
@@ -90,7 +102,7 @@ def tower_features(model, videos: dict[str, VideoInput]) -> dict[str, VideoInput
 def rescale_tokens(model, videos: dict[str, VideoInput], norm: float = 2.5) -> None:
     """Brings visual tokens, whose length alignment leaves free, near the length of words."""
     rows = torch.cat([video.features for video in list(videos.values())[:50]])
-    last = model.model.visual.merger.mlp[-1]
+    last = [m for m in projector(model).modules() if isinstance(m, nn.Linear)][-1]
     scale = norm / model.video_tokens(vision_features=rows).norm(dim=-1).mean()
     last.weight *= scale
     last.bias *= scale
@@ -98,7 +110,7 @@ def rescale_tokens(model, videos: dict[str, VideoInput], norm: float = 2.5) -> N
 
 def pretrain(model, encoder, videos, questions, grounding, settings: BaseSettings) -> list[dict]:
     """Next-token training on questions and some grounding; returns the loss curve."""
-    model.model.visual.merger.requires_grad_(True)
+    projector(model).requires_grad_(True)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer, schedule = _optimizer(trained, settings.learning_rate, settings.steps)
     rng, curve = np.random.default_rng(settings.seed), []

@@ -14,9 +14,9 @@ from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from peft.utils.constants import DUMMY_TARGET_MODULES
 
 from groundvts.errors import BadInput
+from groundvts.models.parts import PARTS, Parts, parts_of
 
 STAGES = ("warmup", "joint", "grounding")
-MODULES = {"vts": "vts", "projector": "visual.merger"}
 LORA_TARGETS = r".*language_model\.layers\.\d+\.self_attn\.[qkvo]_proj"
 
 
@@ -27,6 +27,8 @@ class StageSettings:
     learning_rate: one for each group that trains: `vts`, `projector`, `lora`.
     steps: optimiser steps, or None to train `epochs` over the data.
     batch_size: samples of one process and step; `accumulation` steps make an optimiser step.
+    lora_vision: LoRA on InternVL's vision tower too, as the released training does; the tower
+      then changes, and features of it that were computed before do not hold.
     """
 
     data: list[str]
@@ -42,6 +44,7 @@ class StageSettings:
     lora_rank: int = 8
     lora_alpha: int = 16
     lora_dropout: float = 0.05
+    lora_vision: bool = False
     checkpoint_steps: int = 100
 
     def __post_init__(self) -> None:
@@ -76,22 +79,31 @@ def group_of(name: str) -> str:
     return "vts" if ".vts." in f".{name}" else "projector"
 
 
-def adapter_config(settings: StageSettings) -> LoraConfig:
-    """The PEFT configuration of a stage: LoRA where it trains, whole modules beside it."""
-    saved = [module for group, module in MODULES.items() if group in settings.learning_rate]
-    lora = "lora" in settings.learning_rate
+def adapter_config(settings: StageSettings, parts: Parts = PARTS["qwen2_5_vl"]) -> LoraConfig:
+    """The PEFT configuration of a stage: LoRA where it trains, whole modules beside it.
+
+    BadInput where LoRA on the vision tower is asked of a backbone that does not offer it.
+    """
+    modules = {"vts": "vts", "projector": parts.projector}
+    targets = DUMMY_TARGET_MODULES
+    if "lora" in settings.learning_rate:
+        targets = LORA_TARGETS
+        if settings.lora_vision:
+            if parts.tower_attention is None:
+                raise BadInput("lora_vision: offered for InternVL alone: leave it out")
+            targets = f"{LORA_TARGETS}|{parts.tower_attention}"
     return LoraConfig(
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
-        target_modules=LORA_TARGETS if lora else DUMMY_TARGET_MODULES,
-        modules_to_save=saved,
+        target_modules=targets,
+        modules_to_save=[m for group, m in modules.items() if group in settings.learning_rate],
     )
 
 
 def stage_model(model, settings: StageSettings, previous: Path | None) -> PeftModel:
     """Wraps `model` (the base with its sampling module) for a stage that follows `previous`."""
-    config = adapter_config(settings)
+    config = adapter_config(settings, parts_of(model))
     if previous is not None:
         earlier = PeftConfig.from_pretrained(previous)
         _check_order(earlier, config)

@@ -10,8 +10,10 @@ from pathlib import Path
 from transformers import set_seed
 
 from groundvts.data.conversations import Conversation
+from groundvts.data.features import FeatureCache
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
+from groundvts.errors import BadInput
 from groundvts.inference.predict import select_tokens
 from groundvts.models.load import load_model
 from groundvts.prompts import Prompts
@@ -54,6 +56,9 @@ def train_stage(
         base = load_model(job.base, job.vts, seed=job.seed)
         for _, source in data:
             source.check(base)
+            if job.settings.lora_vision and isinstance(source, FeatureCache):
+                raise BadInput("lora_vision: the vision tower trains, but its features are cached: "
+                               "set features: false")  # fmt: skip
         model = stage_model(base, job.settings, job.previous)
         trainable = trainable_parameters(model).to_dict()
         for group, count in trainable["groups"].items():
