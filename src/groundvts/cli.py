@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from groundvts.errors import BadInput, RunFailed
-from groundvts.verbs import data, models, protocols, results, toy
+from groundvts.verbs import checkpoints, data, models, protocols, results, toy
 
 WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError,
                PermissionError)  # fmt: skip
@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _data_verbs(verb)
     _model_verbs(verb)
+    _checkpoint_verbs(verb)
     _result_verbs(verb)
     return parser
 
@@ -151,6 +152,26 @@ def _model_verbs(verb: Callable) -> None:
     add = verb("ground", models.ground, "find when a query happens in a video")
     add("model", "video", "query")
     add("--out", required=False, help="folder for a JSON record and a picture")
+
+
+def _checkpoint_verbs(verb: Callable) -> None:
+    add = verb("import-released", checkpoints.import_released, "a released checkpoint as a folder")
+    add("folder")("--out")
+    add("--base", required=False, help="base of an adapter, or of absent tokenizer files")
+    add("--shard-gb", type=_seconds, default=5, required=False, help="greatest size of a file")
+    add = verb("sizes", checkpoints.sizes, "parameters and memory of a model, without weights")
+    add("model", nargs="?")
+    add("--backbone", choices=("qwen", "internvl"), required=False, help="the published model")
+    add("--stage", choices=("warmup", "joint", "grounding"), default="grounding", required=False)
+    add("--dtype", choices=("float32", "bfloat16"), default="bfloat16", required=False)
+    add("--zero", type=int, choices=(0, 2, 3), default=0, required=False, help="stage of ZeRO")
+    add("--gpus", type=_count, default=1, required=False)
+    add("--batch", type=_count, default=2, required=False, help="samples of one GPU and step")
+    add("--tokens", type=_count, default=1152, required=False, help="visual tokens of a sample")
+    add("--rank", type=_count, default=8, required=False, help="of LoRA")
+    add("--lora-vision", action="store_true", required=False, help="LoRA on the vision tower too")
+    add("--checkpointing", action="store_true", required=False, help="recompute activations")
+    add("--out", required=False, help="JSON record")
 
 
 def _result_verbs(verb: Callable) -> None:

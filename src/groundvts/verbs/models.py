@@ -20,8 +20,13 @@ def _index(source: str) -> str:
     return str(Path(source) / "index.json")
 
 
+def _recording(verb: str, settings: dict, inputs: dict):
+    """A record of a verb whose settings name protocol and seed."""
+    return records.recording(verb, settings, inputs, settings["protocol"], settings["seed"])
+
+
 def train(options: Namespace) -> None:
-    """Trains one stage; settings `seed`, `vts`, `stage` and those of `prompts`."""
+    """Trains one stage; settings `protocol`, `seed`, `vts`, `stage` and those of `prompts`."""
     from groundvts.data.conversations import read_conversations
     from groundvts.data.features import open_source
     from groundvts.data.inputs import Encoder
@@ -38,7 +43,7 @@ def train(options: Namespace) -> None:
     inputs |= {"previous": options.previous} if options.previous else {}
     for number, (file, source) in enumerate(data):
         inputs |= {f"data {number}": file, f"source {number}": _index(source)}
-    with records.recording("train", settings, inputs, seed=settings["seed"]) as record:
+    with _recording("train", settings, inputs) as record:
         prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
         record["prompts"] = prompts.templates
         job = StageRun(
@@ -66,7 +71,7 @@ def train(options: Namespace) -> None:
 
 
 def merge(options: Namespace) -> None:
-    """Merges an adapter; settings `vts`, `seed`, `frames` and those of `prompts`."""
+    """Merges an adapter; settings `protocol`, `seed`, `vts`, `frames` and those of `prompts`."""
     from groundvts.data.features import open_source
     from groundvts.data.inputs import Encoder
     from groundvts.data.moment import read_moments
@@ -77,7 +82,7 @@ def merge(options: Namespace) -> None:
     settings, out = read_settings(options.settings), Path(options.out)
     inputs = {**_folder("base", options.base), "adapter": options.adapter}
     inputs["source"] = _index(options.source)
-    with records.recording("merge", settings, inputs, seed=settings["seed"]) as record:
+    with _recording("merge", settings, inputs) as record:
         prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
         encoder = Encoder(options.base)
         source = open_source(options.source, encoder)
@@ -109,8 +114,7 @@ def infer(options: Namespace) -> None:
     settings, out = read_settings(options.settings), Path(options.out)
     inputs = {**_folder("model", options.model), "moments": options.moments}
     inputs["source"] = _index(options.source)
-    protocol, seed = settings["protocol"], settings["seed"]
-    with records.recording("infer", settings, inputs, protocol, seed) as record:
+    with _recording("infer", settings, inputs) as record:
         model, encoder = load_model(options.model), Encoder(options.model)
         source = open_source(options.source, encoder)
         source.check(model)
@@ -126,7 +130,7 @@ def infer(options: Namespace) -> None:
             settings["batch_size"],
             settings["max_new_tokens"],
             kinds,
-            protocol,
+            settings["protocol"],
             label=f"{options.run} infer",
         )
         failed = sum(map(has_failed, predictions))
