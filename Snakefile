@@ -9,7 +9,7 @@ import sys
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from groundvts.config import asked, checked, runs
+from groundvts.config import asked, checked, of_backbone, runs, untrained
 from groundvts.data.validate import check_policy
 from groundvts.errors import BadInput
 from groundvts.prompts import Prompts

@@ -9,6 +9,10 @@ import pytest
 from dag import add_own_benchmark, copy_project, planned, snakemake, tiny_config, write_config
 
 CONFIG = tiny_config()
+ASKED = (
+    *("constant", "base", "base-internvl"),
+    *("vts-0.25-s0", "random-0.25-s0", "internvl-vts-0.25-s0"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +54,7 @@ def test_every_step_left_its_record(work):
         assert made["trainable"]["total"] == sum(made["trainable"]["groups"].values())
     merged = record(results / "merged" / "vts-0.25-s0" / "record.json")["check"]
     assert merged["adapter_difference"] <= 1e-4 < merged["base_difference"]
-    for run in ("constant", "base", "vts-0.25-s0", "random-0.25-s0"):
+    for run in ASKED:
         counts = record(results / "scores" / run / "charades_sta.json")["counts"]
         assert counts["asked"] == 15  # three of them about the clip that is broken on purpose
         assert counts["asked"] == counts["scored"] + counts["failed"]
@@ -94,7 +98,7 @@ def test_the_benchmark_of_the_cache_left_its_record(work):
 
 def test_ones_own_benchmark_is_scored(work):
     results = work / "results" / "toy"
-    for run in ("constant", "base", "vts-0.25-s0", "random-0.25-s0"):
+    for run in ASKED:
         made = record(results / "scores" / run / "mine.json")
         assert made["counts"]["asked"] == 5
         assert made["dataset"] == "mine"
@@ -129,23 +133,23 @@ def test_a_changed_ratio_reruns_that_variant_alone(work):
 
 def test_changed_inference_settings_train_nothing(work):
     plan = changed(work, lambda c: c["inference"].update(batch_size=3))
-    assert plan["infer"] == 8
+    assert plan["infer"] == 12
     assert "train_stage" not in plan
 
 
 def test_without_the_feature_cache_models_read_frames(work):
     plan = changed(work, lambda c: c.update(features=False))
     assert "features" not in plan
-    assert plan["train_stage"] == 6
+    assert plan["train_stage"] == 9
 
 
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("my/moments.jsonl", {"convert": 1, "frames": 1, "infer": 3, "score": 4}),
+        ("my/moments.jsonl", {"convert": 1, "frames": 1, "infer": 5, "score": 6}),
         (
             "results/toy/benchmark/annotations/activitynet_captions/train.json",
-            {"convert": 1, "conversations": 1, "frames": 1, "features": 1, "train_stage": 2},
+            {"convert": 1, "conversations": 1, "frames": 1, "features": 2, "train_stage": 3},
         ),
         (
             "results/toy/benchmark/annotations/nextgqa/gsub_test.json",

@@ -15,8 +15,8 @@ PUBLISHED = (
     *("charades_sta", "activitynet_captions", "qvhighlights", "nextgqa", "tacos", "llava_video"),
 )
 MAIN_BENCHMARK = "charades_sta"
-VARIANT_KEYS = ("label", "seeds", "main")
-UNTRAINED = ("constant", "base")  # asked as variants are, but not trained
+VARIANT_KEYS = ("label", "seeds", "main", "backbone")
+CONSTANT, BASE = "constant", "base"  # asked as variants are, but not trained
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,13 @@ class Run:
     label: str
     vts: dict
     main: bool
+    backbone: str
 
     def row(self) -> dict:
         """What reports need to know of the run."""
         keys = ("sampler", "ratio", "weights")
         row = {"run": self.name, "variant": self.variant, "seed": self.seed, "label": self.label}
+        row["backbone"] = self.backbone
         return {**row, **{key: self.vts[key] for key in keys}}
 
 
@@ -83,7 +85,7 @@ def _check_names(config: dict) -> None:
     if MAIN_BENCHMARK not in config["evaluate"]:
         raise BadInput(f"config: evaluate: the report is about {MAIN_BENCHMARK}: add it")
     for name, variants in config["evaluate"].items():
-        known = (*UNTRAINED, *config["variants"])
+        known = (*untrained(config), *config["variants"])
         for unknown in [] if variants == "all" else sorted(set(variants) - set(known)):
             listed = ", ".join(known)
             raise BadInput(f"config: evaluate.{name}: no variant {unknown!r}; there are {listed}")
@@ -123,16 +125,30 @@ def runs(config: dict) -> list[Run]:
     for variant, settings in config["variants"].items():
         own = {key: value for key, value in settings.items() if key not in VARIANT_KEYS}
         vts = vts_settings(config["protocol"], config["vts"], own)
+        backbone = settings["backbone"] or config["backbone"]
         for seed in settings["seeds"]:
-            name = f"{variant}-s{seed}"
-            found.append(Run(name, variant, seed, settings["label"], vts, settings["main"]))
+            run = (f"{variant}-s{seed}", variant, seed, settings["label"], vts, settings["main"])
+            found.append(Run(*run, backbone))
     return found
+
+
+def of_backbone(name: str, backbone: str, config: dict) -> str:
+    """The name of what there is once for each backbone: the configuration's own has no suffix."""
+    return name if backbone == config["backbone"] else f"{name}-{backbone}"
+
+
+def untrained(config: dict) -> list[str]:
+    """What is asked without training: one window for all, and each backbone of the main job."""
+    backbones = [config["backbone"], *(run.backbone for run in runs(config) if run.main)]
+    return [CONSTANT, *dict.fromkeys(of_backbone(BASE, name, config) for name in backbones)]
 
 
 def asked(config: dict) -> dict[str, list[str]]:
     """Names of the runs that the main job asks about each benchmark, in table order."""
     trained = [run for run in runs(config) if run.main]
-    rows = [(name, name) for name in UNTRAINED] + [(run.variant, run.name) for run in trained]
+    rows = [(name, name) for name in untrained(config)] + [
+        (run.variant, run.name) for run in trained
+    ]
     return {
         benchmark: [name for variant, name in rows if variants == "all" or variant in variants]
         for benchmark, variants in config["evaluate"].items()

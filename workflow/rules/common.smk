@@ -35,6 +35,7 @@ PROMPTS = {"prompts_file": config["prompts"]["file"], "prompts_set": config["pro
 ASKED = asked(config)
 SCORES = [f"{R}/scores/{run}/{name}.json" for name, asked in ASKED.items() for run in asked]
 COMPARISONS = expand(f"{R}/comparisons/{{benchmark}}.json", benchmark=ASKED)
+BASES = [f"{R}/{name}" for name in untrained(config)[1:]] if config["scale"] == "toy" else []
 TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=MAIN)
 TRAINED = expand(f"{R}/stages/{{run}}/{{stage}}", run=MAIN, stage=STAGES)
 SHOWN = [run for run in MAIN if RUNS[run].vts["sampler"] == "vts"][:1] or MAIN[:1]
@@ -49,7 +50,7 @@ PROTOCOLS = [
 wildcard_constraints:
     benchmark="|".join(map(re.escape, BENCHMARKS)),
     split="[a-z0-9_]+",
-    run="|".join(map(re.escape, ["constant", "base", *RUNS])),
+    run="|".join(map(re.escape, [*untrained(config), *RUNS])),
     stage="|".join(STAGES),
 
 
@@ -63,9 +64,10 @@ def moments(place):
     return f"{R}/data/{place}/moments.jsonl"
 
 
-def source(place):
+def source(place, backbone):
     """What models see of `benchmark/split`: the tower's features, or frames where they are off."""
-    return f"{R}/{'features' if config['features'] else 'frames'}/{place}"
+    cached = of_backbone("features", backbone, config)
+    return f"{R}/{cached if config['features'] else 'frames'}/{place}"
 
 
 def published(key):
@@ -127,9 +129,16 @@ def made_videos(wildcards):
     return folder if folder == f"{R}/benchmark/videos" else []
 
 
-def base_model():
-    """The base: made by a rule at toy scale, otherwise the user's folder or hub id."""
-    return f"{R}/base" if config["scale"] == "toy" else config["base"]
+def base_model(run):
+    """The base of a run's backbone: made by a rule at toy scale, else the user's folder or hub id."""
+    name = of_backbone("base", backbone_of(run), config)
+    return f"{R}/{name}" if config["scale"] == "toy" else config["base"]
+
+
+def backbone_of(run):
+    if run in RUNS:
+        return RUNS[run].backbone
+    return run.removeprefix("base").removeprefix("-") or config["backbone"]
 
 
 def fitted_on(wildcards):
@@ -151,7 +160,12 @@ def stage_data(wildcards):
 
 
 def stage_sources(wildcards):
-    return [source(f"{name}/train") for name in config["stages"][wildcards.stage]["data"]]
+    names = config["stages"][wildcards.stage]["data"]
+    return [source(f"{name}/train", backbone_of(wildcards.run)) for name in names]
+
+
+def probe_source(wildcards):
+    return source(config["probe"], backbone_of(wildcards.run))
 
 
 def run_settings(wildcards, *keys, **more):
@@ -170,7 +184,7 @@ def run_seed(name):
 
 
 def model_of(wildcards):
-    return base_model() if wildcards.run == "base" else f"{R}/merged/{wildcards.run}"
+    return f"{R}/merged/{wildcards.run}" if wildcards.run in RUNS else base_model(wildcards.run)
 
 
 def notebook_inputs(wildcards):
@@ -184,12 +198,12 @@ def notebook_inputs(wildcards):
             *expand(f"{R}/frames/{{place}}", place=SPLITS),
             *expand(f"{R}/data/conversations/{{name}}/train.jsonl", name=TRAINING),
         ],
-        "training": [*TRAINED, *TOKENS, f"{R}/base"],
+        "training": [*TRAINED, *TOKENS, *BASES],
         "results": [
             *SCORES,
             *COMPARISONS,
             *TOKENS,
-            f"{R}/base",
+            *BASES,
             "workflow/published/charades_sta.csv",
         ],
         "benchmarks": [*SCORES, *COMPARISONS, f"{R}/benchmarks.json"],

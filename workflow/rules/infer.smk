@@ -5,7 +5,7 @@ rule infer:
     input:
         model=model_of,
         moments=lambda w: moments(TESTS[w.benchmark]),
-        source=lambda w: source(TESTS[w.benchmark]),
+        source=lambda w: source(TESTS[w.benchmark], backbone_of(w.run)),
     output:
         predictions=f"{R}/predictions/{{run}}/{{benchmark}}.jsonl",
         record=f"{R}/predictions/{{run}}/{{benchmark}}.record.json",

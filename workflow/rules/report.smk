@@ -18,7 +18,11 @@ rule list_runs:
     params:
         rows=lambda w: [
             {"run": "constant", "variant": "constant", "seed": 0, "label": "Constant window"},
-            {"run": "base", "variant": "base", "seed": 0, "label": "Base, all tokens"},
+            *(
+                {"run": name, "variant": name, "seed": 0, "backbone": backbone_of(name)}
+                | {"label": "Base, all tokens" if name == "base" else "InternVL: base, all tokens"}
+                for name in untrained(config)[1:]
+            ),
             *(RUNS[name].row() for name in MAIN),
         ],
         listed={

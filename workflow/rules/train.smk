@@ -12,17 +12,19 @@ rule toy_base:
         frames=f"{R}/frames/llava_video/pretrain",
         objects=f"{R}/benchmark/objects.json",
     output:
-        directory(f"{R}/base"),
+        directory(f"{R}/{{base}}"),
     log:
-        f"{R}/logs/toy_base.log",
+        f"{R}/logs/toy_{{base}}.log",
+    wildcard_constraints:
+        base="base(-internvl|-qwen)?",
     priority: 10
     conda:
         ENV
     threads: 1
     params:
-        settings=settings("seed", **config["toy"]["base"]),
+        settings=lambda w: settings("seed", backbone=backbone_of(w.base), **config["toy"]["base"]),
     message:
-        "Pretraining the toy base, a tiny Qwen2.5-VL folder (about two minutes)"
+        "Pretraining the toy {wildcards.base}, a tiny model folder (about two minutes)"
     shell:
         "groundvts toy-base --questions {input.questions} --grounding {input.grounding} "
         "--frames {input.frames} --objects {input.objects} --settings {params.settings:q} "
@@ -31,12 +33,14 @@ rule toy_base:
 
 rule features:
     input:
-        base=base_model(),
+        base=lambda w: base_model(w.tower.replace("features", "base")),
         frames=f"{R}/frames/{{benchmark}}/{{split}}",
     output:
-        directory(f"{R}/features/{{benchmark}}/{{split}}"),
+        directory(f"{R}/{{tower}}/{{benchmark}}/{{split}}"),
     log:
-        f"{R}/logs/features/{{benchmark}}_{{split}}.log",
+        f"{R}/logs/{{tower}}/{{benchmark}}_{{split}}.log",
+    wildcard_constraints:
+        tower="features(-internvl|-qwen)?",
     priority: 5
     conda:
         ENV
@@ -51,12 +55,12 @@ rule features:
 
 rule train_stage:
     input:
-        base=base_model(),
+        base=lambda w: base_model(w.run),
         previous=previous_stage,
         conversations=stage_data,
         sources=stage_sources,
         probe=moments(config["probe"]),
-        probe_source=source(config["probe"]),
+        probe_source=probe_source,
     output:
         directory(f"{R}/stages/{{run}}/{{stage}}"),
     log:
@@ -85,10 +89,10 @@ rule train_stage:
 
 rule merge:
     input:
-        base=base_model(),
+        base=lambda w: base_model(w.run),
         adapter=f"{R}/stages/{{run}}/{STAGES[-1]}",
         probe=moments(config["probe"]),
-        probe_source=source(config["probe"]),
+        probe_source=probe_source,
     output:
         directory(f"{R}/merged/{{run}}"),
     log:

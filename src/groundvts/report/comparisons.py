@@ -28,6 +28,10 @@ QUESTIONS = (
     ("vts-0.25", "control-random-choice", "the choice, given the weights"),
     ("vts-0.25", "control-constant-weights", "the weights, given the choice"),
     ("vts-0.5", "vts-0.25", "ratio 0.5 against 0.25"),
+    ("internvl-vts-0.25", "base-internvl", "InternVL: VTS against its base"),
+    ("internvl-vts-0.25", "constant", "InternVL: VTS against the constant span"),
+    ("internvl-vts-0.25", "internvl-random-0.25", "InternVL: VTS against random"),
+    ("internvl-vts-0.25", "internvl-uniform-0.25", "InternVL: VTS against uniform"),
 )
 
 

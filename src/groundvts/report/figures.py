@@ -18,6 +18,7 @@ COLOURS = {
     "full": "#009E73",
     "base": "#7F7F7F",
     "constant": "#BDBDBD",
+    "internvl": "#882255",
     "control-random-choice": "#CC79A7",
     "control-constant-weights": "#E69F00",
 }
@@ -81,7 +82,8 @@ def short(variant: str) -> str:
         "control-random-choice": "random choice,\nVTS weights",
         "control-constant-weights": "VTS choice,\nconstant weights",
     }
-    return known.get(variant, variant.replace("-", " ").replace("vts", "VTS"))
+    words = variant.replace("-", " ").replace("internvl", "InternVL")
+    return known.get(variant, words.replace("vts", "VTS"))
 
 
 @styled
