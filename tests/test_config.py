@@ -74,6 +74,7 @@ def test_the_committed_config_is_complete():
     ("change", "named"),
     [
         ({"protocol": "offical"}, "protocol"),
+        ({"protocol": "official"}, "prompts.file: null, but protocol official"),
         ({"frames": {"max_frames": 127}}, "frames.max_frames"),
         ({"stages": {"joint": {"learning_rate": {"llm": 1.0}}}}, "llm"),
         ({"nonsense": 1}, "nonsense"),

@@ -92,7 +92,7 @@ def test_the_schema_knows_every_setting():
     own = {"sampler", "ratio", "weights"}
     known = {field.name for field in fields(VTSConfig)} - {"seed"}
     assert shared.keys() == known - own
-    assert variant.keys() == known | {"label", "seeds", "main"}
+    assert variant.keys() == known | {"label", "seeds", "main", "backbone"}
     assert set(variant["sampler"]["enum"]) == set(SAMPLERS)
     for key, choices in CHOICES.items():
         assert variant[key]["enum"] == list(choices)
@@ -105,7 +105,12 @@ def test_the_schema_knows_every_setting():
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_run_is_its_protocol_then_the_config_then_its_variant(protocol):
     variants = {"plain": {"label": "a"}, "own": {"label": "b", "tau_weight": 0.5, "centring": True}}
-    changes = {"protocol": protocol, "vts": {"tau": 2.0, "tau_weight": 0.1}, "variants": variants}
+    changes = {
+        "protocol": protocol,
+        "prompts": {"file": "prompts.yaml"},
+        "vts": {"tau": 2.0, "tau_weight": 0.1},
+        "variants": variants,
+    }
     plain, own = runs(checked(minimal(**changes), SCHEMA))
     given = {"tau": 2.0, "tau_weight": 0.1, "hidden_size": 512}
     choice = {"sampler": "vts", "ratio": 0.5, "weights": "score"}
@@ -117,7 +122,8 @@ def test_a_run_is_its_protocol_then_the_config_then_its_variant(protocol):
 def test_a_leak_without_hidden_tokens_is_refused():
     with pytest.raises(BadInput, match=r"vts.decode: leak.*masked"):
         VTSConfig(decode="leak")
-    changes = {"protocol": "official", "variants": {"a": {"label": "a", "drop": "real"}}}
+    changes = {"protocol": "official", "prompts": {"file": "prompts.yaml"}}
+    changes["variants"] = {"a": {"label": "a", "drop": "real"}}
     with pytest.raises(BadInput, match=r"variants.a: decode leak"):
         checked(minimal(**changes), SCHEMA)
 

@@ -53,6 +53,11 @@ def checked(config: dict, schema_file: Path) -> dict:
         raise BadInput(
             "config: base: null, but only the toy scale makes its own: name a checkpoint"
         )
+    if completed["protocol"] == "official" and completed["prompts"]["file"] is None:
+        raise BadInput(
+            "config: prompts.file: null, but protocol official asks with the released prompts: name "
+            "a file that holds them"
+        )
     _check_benchmarks(completed)
     _check_names(completed)
     for run in runs(completed):
