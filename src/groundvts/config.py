@@ -55,7 +55,7 @@ def checked(config: dict, schema_file: Path) -> dict:
         )
     if completed["protocol"] == "official" and completed["prompts"]["file"] is None:
         raise BadInput(
-            "config: prompts.file: null, but protocol official asks with the released prompts: name "
+            "config: prompts.file: null, but protocol official asks by the released prompts: name "
             "a file that holds them"
         )
     _check_benchmarks(completed)
