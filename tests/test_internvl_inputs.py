@@ -120,9 +120,10 @@ def test_a_wrong_frame_template_is_refused(tmp_path, template, named):
         Encoder(str(tmp_path))
 
 
-def test_frames_of_another_size_are_refused(encoder):
-    with pytest.raises(BadInput, match=r"frames are 84 x 112 pixels, .* reads 56 x 56"):
-        encoder.video(frames(2, 0, height=84, width=112))
+def test_frames_of_another_size_become_the_models_squares(encoder):
+    video = encoder.video(frames(4, 0, 84, 112))
+    assert video.grid_thw[1:] == encoder.video(frames(4, 0)).grid_thw[1:]
+    assert video.patches.shape[2:] == (56, 56)
 
 
 @pytest.mark.parametrize("word", ["<video>", "<IMG_CONTEXT>", "<img>"])

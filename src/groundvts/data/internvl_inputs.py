@@ -14,7 +14,7 @@ import torch
 from transformers import InternVLConfig
 
 from groundvts.data.inputs import Encoder, VideoInput, model_settings
-from groundvts.data.video import Frames
+from groundvts.data.video import Frames, FrameSampling, resize
 from groundvts.errors import BadInput
 
 TEMPLATE = "Frame{number}: <img>{tokens}</img>"  # InternVL's own wording
@@ -54,14 +54,11 @@ class InternVLEncoder(Encoder):
     def video(self, frames: Frames) -> VideoInput:
         """Pixels (t, 3, H, W) of every `frame_stride`-th frame; a step spans that many frames.
 
-        BadInput where frames are not of the size that the model reads.
+        Frames of another size become squares of the model's, whatever their shape.
         """
-        stride = self.temporal_patch_size
-        shown = np.ascontiguousarray(frames.pixels[::stride])
-        if shown.shape[1:3] != self.size:
-            found, wanted = (" x ".join(map(str, size)) for size in (shown.shape[1:3], self.size))
-            raise BadInput(f"frames are {found} pixels, but this model reads {wanted}: set "
-                           "frames.count and frames.side")  # fmt: skip
+        stride, side = self.temporal_patch_size, self.size[0]
+        square = FrameSampling(count=len(frames.pixels), side=side)
+        shown = np.ascontiguousarray(resize(frames.pixels[::stride], square))
         pixels = (torch.from_numpy(shown).permute(0, 3, 1, 2).float() - self.mean) / self.std
         height, width = (side // self.patch_size for side in self.size)
         return VideoInput(
