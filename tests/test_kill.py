@@ -20,7 +20,7 @@ def work(tmp_path_factory):
     """A project trained up to stage 3, whose stage 3 lasts for some seconds."""
     folder = copy_project(tmp_path_factory.mktemp("kill"))
     config = tiny_config()
-    config["variants"].pop("random-0.25")
+    config["variants"].pop("internvl-vts-0.25")
     config["stages"]["grounding"].update(steps=400, checkpoint_steps=20)
     write_config(folder, config)
     done = snakemake(folder, "--", "results/toy/stages/vts-0.25-s0/joint")
