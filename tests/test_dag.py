@@ -103,7 +103,7 @@ def test_ones_own_benchmark_is_scored(work):
     assert "unread_video" in {failure["reason"] for failure in failures}
     found = record(results / "data" / "mine" / "test" / "validation.json")["findings"]
     assert [f["id"] for f in found if f["kind"] == "unknown_video"] == ["clip3"]
-    assert "mine" in (results / "index.html").read_text()
+    assert "<h2>mine</h2>" in (results / "index.html").read_text()
 
 
 def test_every_kind_of_pass_is_asked_and_scored(work):

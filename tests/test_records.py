@@ -7,13 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from synthetic_records import RUNS, write_results
 
 from groundvts.errors import BadInput
 from groundvts.records import (
     code_hash,
     hash_path,
-    load_records,
     read_record,
     recording,
     source_hash,
@@ -95,14 +93,6 @@ def test_folder_hash_follows_names_and_contents(tmp_path):
     assert one == two != other
     (tmp_path / "two" / "sub" / "a").write_text("changed")
     assert hash_path(tmp_path / "two") != one
-
-
-def test_load_records_takes_score_records_only(tmp_path):
-    frame = load_records(write_results(tmp_path, skip=("full-s0",), videos=2))
-    assert sorted(frame.run) == sorted(row[0] for row in RUNS if row[0] != "full-s0")
-    assert set(frame.dataset) == {"charades_sta"}
-    assert (frame.asked == frame.scored + frame.failed).all()
-    assert (frame["mIoU low"] <= frame.mIoU).all()
 
 
 def test_records_and_report_do_not_import_torch():

@@ -104,31 +104,6 @@ def read_record(path: str | Path) -> dict[str, Any]:
     return record
 
 
-def load_records(results: str | Path):
-    """All score records under `results`/scores as a DataFrame, one row per run and benchmark.
-
-    Columns: run, dataset, split, protocol, seed, asked, scored, failed, started, seconds, source,
-    path, and per metric NAME, NAME low, NAME high (percent).
-    """
-    import pandas as pd  # here, so that a training process does not pay for it
-
-    rows = []
-    for path in sorted(Path(results).glob("scores/*/*.json")):
-        record = read_record(path)
-        if record.get("verb") != "score":
-            continue
-        kept = ("run", "dataset", "split", "protocol", "seed", "started", "seconds", "source")
-        row = {key: record.get(key) for key in kept} | record["counts"] | {"path": str(path)}
-        for name, metric in record["metrics"].items():
-            row |= {
-                name: metric["value"],
-                f"{name} low": metric["low"],
-                f"{name} high": metric["high"],
-            }
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
 def hash_path(path: str | Path) -> str:
     """sha256 of a file, or of a folder's sorted relative names and file hashes."""
     path = Path(path)

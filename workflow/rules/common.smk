@@ -135,6 +135,13 @@ def base_model(run):
     return f"{R}/{name}" if config["scale"] == "toy" else config["base"]
 
 
+def base_label(name):
+    titles = {"qwen": "Qwen2.5-VL", "internvl": "InternVL"}
+    return (
+        "Base, all tokens" if name == "base" else f"{titles[backbone_of(name)]}: base, all tokens"
+    )
+
+
 def backbone_of(run):
     if run in RUNS:
         return RUNS[run].backbone

@@ -20,7 +20,7 @@ rule list_runs:
             {"run": "constant", "variant": "constant", "seed": 0, "label": "Constant window"},
             *(
                 {"run": name, "variant": name, "seed": 0, "backbone": backbone_of(name)}
-                | {"label": "Base, all tokens" if name == "base" else "InternVL: base, all tokens"}
+                | {"label": base_label(name)}
                 for name in untrained(config)[1:]
             ),
             *(RUNS[name].row() for name in MAIN),

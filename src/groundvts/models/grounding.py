@@ -47,6 +47,11 @@ class GroundVTS:
             self.config.vts = settings.to_dict()
             self.vts = VTS(self.config.text_config.hidden_size, settings)
 
+    def _init_weights(self, module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, VTS):
+            module.reset_parameters()
+
     # What a backbone provides -------------------------------------------------------------
     def video_tokens(self, **inputs) -> torch.Tensor:
         """Projected visual tokens of all videos in order, (sum of n, D)."""

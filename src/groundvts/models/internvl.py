@@ -20,8 +20,6 @@ from transformers.conversion_mapping import (
 )
 
 from groundvts.models.grounding import GroundVTS
-from groundvts.models.sequence import Sequence
-from groundvts.models.vts import VTS
 
 
 class GroundVTSInternConfig(InternVLConfig):
@@ -82,11 +80,6 @@ class GroundVTSIntern(GroundVTS, InternVLForConditionalGeneration):
         self.loss_type = "ForConditionalGeneration"  # the stock class has it from its name
         self.init_vts()
 
-    def _init_weights(self, module) -> None:
-        super()._init_weights(module)
-        if isinstance(module, VTS):
-            module.reset_parameters()
-
     def forward(
         self,
         input_ids=None,
@@ -117,7 +110,7 @@ class GroundVTSIntern(GroundVTS, InternVLForConditionalGeneration):
         if any(one is not None for one in videos.values()):
             videos |= {"pixel_values": pixel_values, "video_grid_thw": video_grid_thw}
             asked = (input_ids, attention_mask, labels, query_mask, sample_seed)
-            given = _sequence_inputs(self.reduce(*asked, **videos).sequence)
+            given = self.reduce(*asked, **videos).sequence.forward_inputs()
         elif attention_mask is None and past_key_values is None and position_ids is not None:
             given["attention_mask"] = torch.ones_like(position_ids)
         return super().forward(past_key_values=past_key_values, **given, **kwargs)
@@ -186,19 +179,6 @@ class GroundVTSIntern(GroundVTS, InternVLForConditionalGeneration):
         """As for all backbones, without the line break that follows a video in the prompt."""
         text_BL = super().user_text(input_ids)
         return text_BL & (text_BL.cumsum(1) > 1)
-
-
-def _sequence_inputs(sequence: Sequence) -> dict:
-    """Arguments of the stock forward for a reduced sequence."""
-    given = {
-        "inputs_embeds": sequence.inputs_embeds,
-        "attention_mask": sequence.attention_mask,
-        "position_ids": sequence.position_ids,
-    }
-    if sequence.labels is not None:
-        given["logits_to_keep"] = count = sequence.answer_length() + 1
-        given["labels"] = sequence.labels[:, -count:]
-    return given
 
 
 register_checkpoint_conversion_mapping(

@@ -17,7 +17,6 @@ from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import get_vision_window
 
 from groundvts.models.grounding import GroundVTS
 from groundvts.models.positions import mrope_positions
-from groundvts.models.vts import VTS
 
 
 class GroundVTSQwenConfig(Qwen2_5_VLConfig):
@@ -56,11 +55,6 @@ class GroundVTSQwen(GroundVTS, Qwen2_5_VLForConditionalGeneration):
         super().__init__(config)
         self.init_vts()
 
-    def _init_weights(self, module) -> None:
-        super()._init_weights(module)
-        if isinstance(module, VTS):
-            module.reset_parameters()
-
     def forward(
         self,
         input_ids=None,
@@ -83,36 +77,15 @@ class GroundVTSQwen(GroundVTS, Qwen2_5_VLForConditionalGeneration):
 
         With labels, logits are computed from the first answer token on and no earlier.
         """
+        given = {"input_ids": input_ids, "inputs_embeds": inputs_embeds, "labels": labels}
+        given |= {"attention_mask": attention_mask, "position_ids": position_ids}
         images = {"pixel_values": pixel_values, "image_grid_thw": image_grid_thw}
-        if pixel_values_videos is not None or vision_features is not None:
-            sequence = self.reduce(
-                input_ids,
-                attention_mask,
-                labels,
-                query_mask,
-                sample_seed,
-                pixel_values_videos=pixel_values_videos,
-                vision_features=vision_features,
-                video_grid_thw=video_grid_thw,
-                second_per_grid_ts=second_per_grid_ts,
-                **images,
-            ).sequence
-            input_ids, images = None, {}
-            inputs_embeds, labels = sequence.inputs_embeds, sequence.labels
-            attention_mask, position_ids = sequence.attention_mask, sequence.position_ids
-            if labels is not None:
-                kwargs["logits_to_keep"] = count = sequence.answer_length() + 1
-                labels = labels[:, -count:]
-        return super().forward(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            past_key_values=past_key_values,
-            inputs_embeds=inputs_embeds,
-            labels=labels,
-            **images,
-            **kwargs,
-        )
+        videos = {"pixel_values_videos": pixel_values_videos, "vision_features": vision_features}
+        if any(one is not None for one in videos.values()):
+            videos |= {"video_grid_thw": video_grid_thw, "second_per_grid_ts": second_per_grid_ts}
+            asked = (input_ids, attention_mask, labels, query_mask, sample_seed)
+            given, images = self.reduce(*asked, **videos, **images).sequence.forward_inputs(), {}
+        return super().forward(past_key_values=past_key_values, **given, **images, **kwargs)
 
     def vision_features(self, pixel_values_videos, video_grid_thw) -> torch.Tensor:
         """The tower's output before the projector, (4 * sum of n, width), in token order."""

@@ -26,6 +26,18 @@ class Sequence:
         labelled = (self.labels != IGNORED).any(0).nonzero()
         return self.labels.shape[1] - int(labelled[0]) if len(labelled) else 0
 
+    def forward_inputs(self) -> dict:
+        """Arguments of a stock forward; with labels, logits from the first answer token on."""
+        given = {
+            "inputs_embeds": self.inputs_embeds,
+            "attention_mask": self.attention_mask,
+            "position_ids": self.position_ids,
+        }
+        if self.labels is not None:
+            given["logits_to_keep"] = count = self.answer_length() + 1
+            given["labels"] = self.labels[:, -count:]
+        return given
+
 
 def gather_kept(sequence: Sequence, keep_BL: torch.Tensor, padding_side: str) -> Sequence:
     """Removes every token outside `keep_BL` from all parts of `sequence` together.

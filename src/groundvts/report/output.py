@@ -103,7 +103,10 @@ def joining(table: pd.DataFrame) -> str:
     resampled = table.loc[table.joined, names].notna().all(axis=None)
     words = ["their mean"]
     if resampled:
-        words = ["their mean, resampled by video and seed", "two seeds say little of their spread"]
+        words = [
+            "their mean, resampled by video and seed",
+            "so few seeds say little of their spread",
+        ]
     return "; ".join(words)
 
 
