@@ -9,7 +9,7 @@ import sys
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from groundvts.config import asked, checked, of_backbone, runs, untrained
+from groundvts.config import MAIN_BENCHMARK, asked, checked, of_backbone, runs, untrained
 from groundvts.data.validate import check_policy
 from groundvts.errors import BadInput
 from groundvts.prompts import Prompts
@@ -68,8 +68,8 @@ rule evaluate:
 
 rule ablations:
     input:
-        expand(f"{R}/scores/{{run}}/{{benchmark}}.json", run=RUNS, benchmark=ASKED),
-        expand(f"{R}/scores/{{run}}/tokens.json", run=RUNS),
+        expand(f"{R}/ablations/{{ablation}}/comparisons.json", ablation=config["ablations"]),
+        f"{R}/notebooks/ablations.html",
 
 
 rule efficiency:

@@ -25,6 +25,7 @@ def tiny_config() -> dict:
         stage.update(steps=3, batch_size=4)
     kept = ("vts-0.25", "internvl-vts-0.25")
     config["variants"] = {name: {**config["variants"][name], "seeds": [0]} for name in kept}
+    config["ablations"] = {"backbones": {"title": "Backbones", "variants": list(kept)}}
     config["score"] = {"resamples": 100}
     config["evaluate"] = {"charades_sta": "all", **{key: ["vts-0.25"] for key in OTHERS}}
     config["toy"] = {

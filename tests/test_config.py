@@ -78,6 +78,12 @@ def test_the_committed_config_is_complete():
         ({"frames": {"max_frames": 127}}, "frames.max_frames"),
         ({"stages": {"joint": {"learning_rate": {"llm": 1.0}}}}, "llm"),
         ({"nonsense": 1}, "nonsense"),
+        ({"variants": {"a": {"label": "A", "like": "b"}, "b": {"label": "B"}}}, "variants.a.like"),
+        ({"variants": {"a": {"label": "A", "like": "a"}}}, "no variant before it; there are none"),
+        (
+            {"ablations": {"x": {"title": "X", "variants": ["vts", "no"]}}},
+            "ablations.x.variants: no variant 'no'",
+        ),
         ({"scale": "paper"}, "base"),
         ({"evaluate": {"tacos": "all"}}, "evaluate: the report is about charades_sta"),
         (
@@ -98,3 +104,24 @@ def test_the_committed_config_is_complete():
 def test_a_wrong_key_is_named(change, named):
     with pytest.raises(BadInput, match=named):
         checked(minimal(**change), SCHEMA)
+
+
+def test_a_variant_takes_over_what_it_does_not_name():
+    variants = {
+        "a": {"label": "A", "ratio": 0.25, "seeds": [0, 1], "tau": 2.0, "backbone": "internvl"},
+        "b": {"label": "B", "like": "a", "sampler": "random", "main": False},
+        "c": {"label": "C", "like": "b", "tau": 1.0},
+    }
+    found = {run.name: run for run in runs(checked(minimal(variants=variants), SCHEMA))}
+    assert list(found) == ["a-s0", "a-s1", "b-s0", "c-s0"]
+    b, c = found["b-s0"], found["c-s0"]
+    assert (b.label, b.backbone, b.main, c.main) == ("B", "internvl", False, True)
+    assert (b.vts["ratio"], b.vts["sampler"], b.vts["tau"]) == (0.25, "random", 2.0)
+    assert (c.vts["ratio"], c.vts["sampler"], c.vts["tau"]) == (0.25, "random", 1.0)
+
+
+def test_a_variant_may_take_another_protocols_module():
+    variants = {"a": {"label": "A"}, "b": {"label": "B", "like": "a", "module": "official"}}
+    plain, released = runs(checked(minimal(variants=variants), SCHEMA))
+    assert (plain.vts["query_scope"], plain.vts["drop"]) == ("query", "real")
+    assert (released.vts["query_scope"], released.vts["drop"]) == ("official", "masked")

@@ -156,3 +156,17 @@ def test_the_kinds_are_those_annotated():
     assert annotated_kinds([plain]) == ["grounding"]
     assert annotated_kinds([plain, highlight("a")]) == ["grounding", "highlights"]
     assert annotated_kinds([question("a")]) == ["grounding", "question"]
+
+
+def test_where_padding_is_pooled_each_query_is_asked_alone(tmp_path):
+    official = tiny(write_base(tmp_path), sampler="vts", ratio=0.5, query_scope="official")
+    source = PixelSource(Videos(), official.encoder)
+    moments = [
+        Moment("1", "charades_sta", "test", "a", 8.0, "red", ((2.0, 6.0),)),
+        Moment("2", "charades_sta", "test", "a", 8.0, "circle square blue red", ((2.0, 6.0),)),
+    ]
+    asked = (official.model, official.encoder, source)
+    together = predict(*asked, moments, Prompts.load(), 2, TOKENS)
+    for moment, found in zip(moments, together, strict=True):
+        [alone] = predict(*asked, [moment], Prompts.load(), 2, TOKENS)
+        assert found["scores"] == alone["scores"]

@@ -15,7 +15,8 @@ PUBLISHED = (
     *("charades_sta", "activitynet_captions", "qvhighlights", "nextgqa", "tacos", "llava_video"),
 )
 MAIN_BENCHMARK = "charades_sta"
-VARIANT_KEYS = ("label", "seeds", "main", "backbone")
+OWN_KEYS = ("label", "seeds", "main")  # of a variant; not taken over by one that is `like` it
+VARIANT_KEYS = (*OWN_KEYS, "like", "module", "backbone")
 CONSTANT, BASE = "constant", "base"  # asked as variants are, but not trained
 
 
@@ -43,6 +44,7 @@ def checked(config: dict, schema_file: Path) -> dict:
     """The configuration with all defaults filled in; BadInput names the first wrong key."""
     schema = json.loads(Path(schema_file).read_text(encoding="utf-8"))
     completed = json.loads(json.dumps(config))
+    _take_over(completed.get("variants"))
     validator = _filling_validator()(schema)
     errors = sorted(validator.iter_errors(completed), key=lambda error: list(map(str, error.path)))
     if errors:
@@ -64,6 +66,24 @@ def checked(config: dict, schema_file: Path) -> dict:
         if run.vts["decode"] == "leak" and run.vts["drop"] != "masked":
             raise BadInput(f"config: variants.{run.variant}: decode leak: set drop to masked")
     return completed
+
+
+def _take_over(variants) -> None:
+    """Gives each variant that is `like` an earlier one its settings, where it names none itself."""
+    if not isinstance(variants, dict) or not all(isinstance(v, dict) for v in variants.values()):
+        return  # the schema says so
+    earlier = []
+    for name, one in variants.items():
+        if "like" in one:
+            if one["like"] not in earlier:
+                known = ", ".join(earlier) or "none"
+                raise BadInput(
+                    f"config: variants.{name}.like: {one['like']!r} is no variant before it; "
+                    f"there are {known}"
+                )
+            taken = variants[one["like"]].items()
+            variants[name] = {key: val for key, val in taken if key not in OWN_KEYS} | one
+        earlier.append(name)
 
 
 def _check_benchmarks(config: dict) -> None:
@@ -94,6 +114,9 @@ def _check_names(config: dict) -> None:
         for unknown in [] if variants == "all" else sorted(set(variants) - set(known)):
             listed = ", ".join(known)
             raise BadInput(f"config: evaluate.{name}: no variant {unknown!r}; there are {listed}")
+    for name, one in config["ablations"].items():
+        for unknown in sorted(set(one["variants"]) - set(config["variants"])):
+            raise BadInput(f"config: ablations.{name}.variants: no variant {unknown!r}")
     tests = {name: one["test"] for name, one in benchmarks.items()}
     needed = [("evaluate", name, tests.get(name)) for name in config["evaluate"]]
     needed.append(("probe", *config["probe"].split("/")))
@@ -129,7 +152,7 @@ def runs(config: dict) -> list[Run]:
     found = []
     for variant, settings in config["variants"].items():
         own = {key: value for key, value in settings.items() if key not in VARIANT_KEYS}
-        vts = vts_settings(config["protocol"], config["vts"], own)
+        vts = vts_settings(settings["module"] or config["protocol"], config["vts"], own)
         backbone = settings["backbone"] or config["backbone"]
         for seed in settings["seeds"]:
             run = (f"{variant}-s{seed}", variant, seed, settings["label"], vts, settings["main"])

@@ -22,6 +22,7 @@ TESTS = {name: f"{name}/{one['test']}" for name, one in BENCHMARKS.items()}
 STAGES = ["warmup", "joint", "grounding"]
 TRAINING = sorted({name for stage in config["stages"].values() for name in stage["data"]})
 NOTEBOOKS = ["data", "training", "results", "benchmarks", "protocols", "tokens"]
+FURTHER = ["ablations", "efficiency"]  # notebooks of the targets of these names
 LIBRARY = "src/groundvts"
 CONVERTING = ["checks", "convert", "documents", "durations", "entry", "files", "folder"]
 CONVERTING += ["moment", "validate"]
@@ -52,6 +53,7 @@ wildcard_constraints:
     split="[a-z0-9_]+",
     run="|".join(map(re.escape, [*untrained(config), *RUNS])),
     stage="|".join(STAGES),
+    ablation="|".join(config["ablations"]) or "none",
 
 
 def settings(*keys, **more):
@@ -182,6 +184,12 @@ def run_settings(wildcards, *keys, **more):
     return settings("protocol", *keys, vts=vts, seed=run.seed, **PROMPTS, **more)
 
 
+def ablation_runs(name):
+    """Runs of an ablation's variants, in its order."""
+    listed = config["ablations"][name]["variants"]
+    return [run for variant in listed for run in RUNS if RUNS[run].variant == variant]
+
+
 def variant_of(name):
     return RUNS[name].variant if name in RUNS else name
 
@@ -215,6 +223,13 @@ def notebook_inputs(wildcards):
         ],
         "benchmarks": [*SCORES, *COMPARISONS, f"{R}/benchmarks.json"],
         "protocols": PROTOCOLS,
+        "ablations": [
+            *expand(f"{R}/ablations/{{name}}/comparisons.json", name=config["ablations"]),
+            *expand(
+                f"{R}/scores/{{run}}/tokens.json",
+                run={run for name in config["ablations"] for run in ablation_runs(name)},
+            ),
+        ],
         "tokens": [
             *expand(f"{R}/predictions/{{run}}/charades_sta.jsonl", run=SHOWN),
             *expand(f"{R}/scores/{{run}}/charades_sta.json", run=SHOWN),

@@ -49,6 +49,21 @@ rule comparisons:
         "--resamples {params.resamples} --out {output} 2>&1 | tee {log}"
 
 
+use rule comparisons as ablation with:
+    input:
+        runs=f"{R}/ablations/{{ablation}}/runs.json",
+        scores=lambda w: expand(
+            f"{R}/scores/{{run}}/{MAIN_BENCHMARK}.json", run=ablation_runs(w.ablation)
+        ),
+        library=metrics("bootstrap", "comparison", "moments"),
+    output:
+        f"{R}/ablations/{{ablation}}/comparisons.json",
+    log:
+        f"{R}/logs/ablations/{{ablation}}.log",
+    message:
+        "Comparing the variants of ablation {wildcards.ablation}"
+
+
 rule protocols:
     input:
         predictions=f"{R}/predictions/{{run}}/{{benchmark}}.jsonl",

@@ -5,6 +5,7 @@ REPORT = sorted(str(path) for path in Path(LIBRARY, "report").glob("*.py"))
 
 localrules:
     list_runs,
+    list_ablation,
 
 
 rule list_runs:
@@ -40,6 +41,24 @@ rule list_runs:
             Path(file).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
+rule list_ablation:
+    output:
+        runs=f"{R}/ablations/{{ablation}}/runs.json",
+        about=f"{R}/ablations/{{ablation}}/about.json",
+    log:
+        f"{R}/logs/ablations/list_{{ablation}}.log",
+    conda:
+        ENV
+    params:
+        rows=lambda w: [RUNS[name].row() for name in ablation_runs(w.ablation)],
+        about=lambda w: config["ablations"][w.ablation] | {"benchmark": MAIN_BENCHMARK},
+    message:
+        "Listing the runs of ablation {wildcards.ablation}"
+    run:
+        for content, file in ((params.rows, output.runs), (params.about, output.about)):
+            Path(file).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
 rule notebook:
     input:
         notebook="notebooks/{name}.ipynb",
@@ -52,7 +71,7 @@ rule notebook:
     log:
         f"{R}/logs/notebooks/{{name}}.log",
     wildcard_constraints:
-        name="|".join(NOTEBOOKS),
+        name="|".join([*NOTEBOOKS, *FURTHER]),
     conda:
         ENV
     params:
@@ -82,6 +101,7 @@ rule page:
         ENV
     params:
         results=lambda w, output: Path(output[0]).parent,
+        further=[name for name in FURTHER if Path(R, "notebooks", f"{name}.html").is_file()],
     message:
         "Writing the page {output}"
     shell:

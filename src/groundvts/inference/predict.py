@@ -75,7 +75,7 @@ def _pass(
     entries = _hindered(kind, moments, encoder, source, prompts)
     asked = [moment for moment in moments if moment.id not in entries]
     progress = Progress(label, len(asked), "query") if label else None
-    for batch in _batches(asked, source, batch_size):
+    for batch in _batches(model, asked, source, batch_size):
         started = time.perf_counter()
         said = _answers(kind, model, encoder, source, batch, prompts, max_new_tokens)
         seconds = (time.perf_counter() - started) / len(batch)
@@ -118,7 +118,7 @@ def select_tokens(
     """
     entries = _hindered(MAIN, moments, encoder, source, prompts)
     asked = [moment for moment in moments if moment.id not in entries]
-    for batch in _batches(asked, source, batch_size):
+    for batch in _batches(model, asked, source, batch_size):
         _, tokens = _reduce(model, encoder, source, batch, prompts)
         entries |= {moment.id: kept for moment, kept in zip(batch, tokens, strict=True)}
     return [_identity(moment) | entries[moment.id] for moment in moments]
@@ -139,8 +139,14 @@ def prompt_batch(
     return batch
 
 
-def _batches(moments: list[Moment], source, size: int) -> Iterator[list[Moment]]:
-    """Moments in batches, those of one length together."""
+def _batches(model, moments: list[Moment], source, size: int) -> Iterator[list[Moment]]:
+    """Moments in batches, those of one length together.
+
+    Where the query's scope is `official`, padding counts as query, so that each is asked alone, as
+    the released code does.
+    """
+    if (model.config.vts or {}).get("query_scope") == "official":
+        size = 1
     readable = sorted(moments, key=lambda moment: (source.duration(moment.video), moment.video))
     for first in range(0, len(readable), size):
         yield readable[first : first + size]

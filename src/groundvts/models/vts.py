@@ -1,6 +1,7 @@
 """Visual Token Sampling: score each visual token against the query and keep the best.
 
-Shapes: B samples, N visual tokens (padded), D width of the language model, R scorer width.
+Shapes: B samples, N visual tokens (padded), K of them kept in all, D width of the language model, R
+scorer width.
 Scores, softmaxes and the choice are float32 whatever the model's dtype.
 """
 
@@ -120,8 +121,9 @@ class VTS(nn.Module):
             priority_BN = SAMPLERS[self.config.sampler](video)
             keep_BN = keep_highest(priority_BN, valid_BN, counts_B)
         weight_BN = self._weights(scores_BN, keep_BN, valid_BN, counts_B)
-        kept_BND = self.post_mlp(tokens_BND) * weight_BN[..., None].to(tokens_BND.dtype)
-        embeds_BND = torch.where(keep_BN[..., None], kept_BND, tokens_BND)
+        weight_K1 = weight_BN[keep_BN][:, None].to(tokens_BND.dtype)
+        kept_KD = self.post_mlp(tokens_BND[keep_BN]) * weight_K1
+        embeds_BND = tokens_BND.masked_scatter(keep_BN[..., None], kept_KD)
         return embeds_BND, Selection(keep_BN, weight_BN, scores_BN)
 
     def _weights(

@@ -7,7 +7,7 @@ import pandas as pd
 from groundvts.records import read_record
 from groundvts.report.benchmarks import MAIN
 from groundvts.report.comparisons import best_of, differences
-from groundvts.report.output import EMPTY, split_parts
+from groundvts.report.output import EMPTY, span, split_parts
 from groundvts.report.runs import Run, by_variant, failures_by_reason, load_runs
 from groundvts.report.tables import SHARES, TRIVIAL, headline, main_table, with_trivial
 
@@ -98,10 +98,6 @@ def _share(shares: dict, name: str) -> str:
     return f"{shares[name]['value']:.0f} %"
 
 
-def _span(row: pd.Series, name: str = "mIoU", digits: str = ".1f") -> str:
-    return f"{row[name]:{digits}} [{row[f'{name} low']:{digits}}, {row[f'{name} high']:{digits}}]"
-
-
 def _pick(paired: pd.DataFrame, ours: str, theirs: str) -> pd.Series | None:
     if paired.empty:
         return None
@@ -119,8 +115,8 @@ def _against(
     apart = "apart" if ours["mIoU low"] > theirs["mIoU high"] else "not apart"
     met = "met" if found.mIoU >= expected and apart == "apart" else "NOT met"
     return [
-        f"VTS at 0.25 scores {_span(ours)} mIoU, {words} ({other}) {_span(theirs)}: a paired "
-        f"difference of {_span(found, digits='+.1f')} points, the two intervals are {apart}. "
+        f"VTS at 0.25 scores {span(ours)} mIoU, {words} ({other}) {span(theirs)}: a paired "
+        f"difference of {span(found, digits='+.1f')} points, the two intervals are {apart}. "
         f"The aim of at least {expected:.0f} points with intervals apart is {met}."
     ]
 
@@ -133,7 +129,7 @@ def _constant(table: pd.DataFrame) -> list[str]:
     names = [name for name in below.variant if name != "constant"]
     which = ", ".join(names) if names else "none"
     return [
-        f"A constant span fitted on the training split scores {_span(level)} mIoU without looking "
+        f"A constant span fitted on the training split scores {span(level)} mIoU without looking "
         f"at a video; rows not clearly above it: {which}."
     ]
 
@@ -157,17 +153,17 @@ def _choice_and_weights(paired: pd.DataFrame) -> list[str]:
         if even is None
         else [
             f"Against uniform tokens, the better of the two drops, the choice alone changes mIoU "
-            f"by {_span(even, digits='+.1f')} points: without the weights it "
+            f"by {span(even, digits='+.1f')} points: without the weights it "
             f"{'helps' if even['mIoU low'] > 0 else 'is not shown to help'} there."
         ]
     )
     return [
         f"Against random tokens with constant weights, the choice alone (VTS choice, constant "
-        f"weights) gains {_span(choice, digits='+.1f')} points and the weights alone (random "
-        f"choice, VTS weights) {_span(weights, digits='+.1f')}: {words} (difference "
-        f"{_span(less, digits='+.1f')}).",
+        f"weights) gains {span(choice, digits='+.1f')} points and the weights alone (random "
+        f"choice, VTS weights) {span(weights, digits='+.1f')}: {words} (difference "
+        f"{span(less, digits='+.1f')}).",
         *alone,
-        f"Together they gain {_span(both, digits='+.1f')} points, {abs(rest):.1f} "
+        f"Together they gain {span(both, digits='+.1f')} points, {abs(rest):.1f} "
         f"{'more' if rest > 0 else 'less'} than the sum of the two. Given the weights, the choice "
         f"is worth {_gain(paired, 'control-random-choice')}; given the choice, the weights are "
         f"worth {_gain(paired, 'control-constant-weights')}.",
@@ -176,7 +172,7 @@ def _choice_and_weights(paired: pd.DataFrame) -> list[str]:
 
 def _gain(paired: pd.DataFrame, theirs: str) -> str:
     found = _pick(paired, "vts-0.25", theirs)
-    return EMPTY if found is None else f"{_span(found, digits='+.1f')} points"
+    return EMPTY if found is None else f"{span(found, digits='+.1f')} points"
 
 
 def _half(table: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
@@ -190,7 +186,7 @@ def _half(table: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
         words = "learned better than"
     seeds = table.loc["vts-0.5"].seeds
     return [
-        f"VTS at 0.5 {words} VTS at 0.25 (difference {_span(found, digits='+.1f')} points; "
+        f"VTS at 0.5 {words} VTS at 0.25 (difference {span(found, digits='+.1f')} points; "
         f"seeds of the 0.5 row: {seeds}).{_kept_at_half(table)}"
     ]
 
@@ -205,8 +201,8 @@ def _second_backbone(table: pd.DataFrame, paired: pd.DataFrame) -> list[str]:
     gains = []
     for other, words in others.items():
         if (found := _pick(paired, ours, other)) is not None:
-            gains.append(f"{_span(found, digits='+.1f')} points against {words}")
-    text = f"On InternVL, VTS at 0.25 scores {_span(table.loc[ours])} mIoU"
+            gains.append(f"{span(found, digits='+.1f')} points against {words}")
+    text = f"On InternVL, VTS at 0.25 scores {span(table.loc[ours])} mIoU"
     return [f"{text}: {', '.join(gains)}." if gains else f"{text}."]
 
 

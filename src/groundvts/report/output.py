@@ -88,13 +88,14 @@ def shown_plain(table: pd.DataFrame) -> pd.DataFrame:
 
 def with_interval(table: pd.DataFrame, name: str, digits: str = ".1f") -> list[str]:
     """Values of a column with their interval as text; a gap is a dash."""
-    cells = []
-    for _, row in table.iterrows():
-        low, high = row.get(f"{name} low"), row.get(f"{name} high")
-        cell = _number(row[name], digits)
-        bounded = pd.notna(low) and pd.notna(high)
-        cells.append(f"{cell} [{low:{digits}}, {high:{digits}}]" if bounded else cell)
-    return cells
+    return [span(row, name, digits) for _, row in table.iterrows()]
+
+
+def span(row: pd.Series, name: str = known(MAIN).main, digits: str = ".1f") -> str:
+    """A value of a row with its interval, where it has one: `50.1 [48.0, 52.2]`."""
+    low, high = row.get(f"{name} low"), row.get(f"{name} high")
+    cell = _number(row[name], digits)
+    return f"{cell} [{low:{digits}}, {high:{digits}}]" if pd.notna(low) and pd.notna(high) else cell
 
 
 def joining(table: pd.DataFrame) -> str:

@@ -36,6 +36,8 @@ NOTEBOOKS = {
     "tokens": "Kept tokens",
     "benchmarks": "The other benchmarks",
     "protocols": "Protocols explained",
+    "ablations": "Ablations",
+    "efficiency": "Efficiency",
 }
 
 

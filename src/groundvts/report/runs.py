@@ -69,13 +69,14 @@ def load_runs(results: str | Path, dataset: str = MAIN) -> list[Run]:
     """
     results = Path(results)
     known = evaluated(results).get(dataset) if (results / "benchmarks.json").is_file() else None
-    loaded = [_run(results, entry, dataset) for entry in listed_runs(results / "runs.json")]
+    loaded = [load_run(results, entry, dataset) for entry in listed_runs(results / "runs.json")]
     return [
         run if known is None or run.variant in known else replace(run, score=None) for run in loaded
     ]
 
 
-def _run(results: Path, entry: dict[str, Any], dataset: str) -> Run:
+def load_run(results: Path, entry: dict[str, Any], dataset: str = MAIN) -> Run:
+    """An entry of a run list with its records."""
     name = entry["run"]
 
     def record(path: str) -> dict[str, Any] | None:

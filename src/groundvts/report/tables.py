@@ -35,15 +35,19 @@ def main_table(results: str | Path, dataset: str = MAIN) -> pd.DataFrame:
     none. Shares of a joined row are means without an interval.
     Raises BadInput if nothing is scored yet.
     """
-    runs = load_runs(results, dataset)
-    comparison = load_comparison(results, dataset)
+    found = score_table(load_runs(results, dataset), load_comparison(results, dataset))
+    if found.empty:
+        raise BadInput(f"{results}: no run has a score record for {dataset}; run the scoring first")
+    return found
+
+
+def score_table(runs: list[Run], comparison: dict[str, Any] | None) -> pd.DataFrame:
+    """The main table of any runs; empty where none is scored."""
     rows = []
     for members in by_variant(runs).values():
         rows += [_single(run) for run in members]
         if len(members) > 1:
             rows.append(_joined(members, rows[-len(members) :], comparison))
-    if not rows:
-        raise BadInput(f"{results}: no run has a score record for {dataset}; run the scoring first")
     return pd.DataFrame(rows)
 
 
