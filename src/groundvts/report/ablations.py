@@ -19,7 +19,7 @@ DIFFERENCE = "difference"
 
 @dataclass(frozen=True)
 class Ablation:
-    """One comparison: what it asks, the paper's table it redoes, and its table.
+    """One comparison: what it asks, the paper's table it redoes, what to know of it, its table.
 
     `table` has the columns of a main table, one row a variant, and the paired difference of mIoU
     with the first row's in points: `difference`, with ` low`, ` high` and ` p` of it.
@@ -28,6 +28,7 @@ class Ablation:
     name: str
     title: str
     source: str | None
+    note: str | None
     table: pd.DataFrame
 
     @property
@@ -57,7 +58,7 @@ def _load(results: Path, folder: Path) -> Ablation:
     for key in ("value", "low", "high", "p"):
         column = DIFFERENCE if key == "value" else f"{DIFFERENCE} {key}"
         table[column] = [pairs.get(variant, {}).get(key) for variant in table.variant]
-    return Ablation(folder.name, about["title"], about["source"], table)
+    return Ablation(folder.name, about["title"], about["source"], about["note"], table)
 
 
 def shown_ablation(ablation: Ablation) -> pd.DataFrame:
@@ -95,7 +96,7 @@ def findings(ablation: Ablation) -> list[str]:
             named = (f"{row.variant} {span(row, DIFFERENCE, '+.1f')}" for _, row in
                      ranked.iterrows())  # fmt: skip
             lines.append(f"{words}: {', '.join(named)} points.")
-    return [*lines, *_recall(table)]
+    return [*lines, *_recall(table), *([ablation.note] if ablation.note else [])]
 
 
 def _recall(table: pd.DataFrame) -> list[str]:
