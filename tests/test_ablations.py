@@ -25,7 +25,8 @@ def results(tmp_path):
         groups.setdefault(run["variant"], []).append(score)
     with recording("comparisons", {}, {}) as record:
         record |= {"dataset": DATASET, **compare_runs(groups, 300)}
-    about = {"title": "Which", "source": "Table 4", "note": None, "variants": VARIANTS, "benchmark": DATASET}
+    about = {"title": "Which", "source": "Table 4", "note": None}
+    about |= {"variants": VARIANTS, "benchmark": DATASET}
     parts = {"runs": listed, "about": about, "comparisons": record}
     for name, content in parts.items():
         write_json(folder / "ablations" / "samplers" / f"{name}.json", content)
