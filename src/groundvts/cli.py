@@ -152,6 +152,8 @@ def _model_verbs(verb: Callable) -> None:
     add = verb("ground", models.ground, "find when a query happens in a video")
     add("model", "video", "query")
     add("--out", required=False, help="folder for a JSON record and a picture")
+    add("--sampler", required=False, help="another sampler than the model's own")
+    add("--ratio", type=_seconds, required=False, help="another share of the tokens to keep")
 
 
 def _checkpoint_verbs(verb: Callable) -> None:

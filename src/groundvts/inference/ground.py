@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from groundvts import records
 from groundvts.data.features import PixelSource
-from groundvts.data.inputs import Encoder
+from groundvts.data.inputs import Encoder, model_settings
 from groundvts.data.isolated import run_isolated
 from groundvts.data.moment import Moment
 from groundvts.data.video import Frames, FrameSampling, read_frames
 from groundvts.errors import BadInput, VideoReadError
 from groundvts.inference.predict import predict
 from groundvts.models.load import load_model
+from groundvts.models.samplers import SCORED
+from groundvts.models.vts_config import VTSConfig
 from groundvts.prompts import Prompts
 
 MAX_NEW_TOKENS = {"grounding": 64}
@@ -62,33 +65,63 @@ def manifest(model: str) -> dict:
         raise BadInput(f"{path}: not valid JSON: {error}: merge the model again") from None
 
 
-def ground(model: str, video: str, query: str, out: str | None = None) -> Grounding:
+def ground(
+    model: str,
+    video: str,
+    query: str,
+    out: str | None = None,
+    sampler: str | None = None,
+    ratio: float | None = None,
+) -> Grounding:
     """Finds `query` in `video` with a model folder or hub id.
 
-    With `out`, writes record `<video>.json` and pictures `<video>.png` and `.pdf` there. Raises
-    VideoReadError where the video cannot be read, BadInput where the query is empty.
+    `sampler` and `ratio` change the model's own settings; the sampler `none` keeps all. With `out`,
+    writes record `<video>.json` and pictures `<video>.png` and `.pdf` there. Raises VideoReadError
+    where the video cannot be read, BadInput where the query is empty or the model cannot sample so.
     """
     if not query.strip():
         raise BadInput("the query is empty: say what to look for")
     known = manifest(model)
+    vts = _sampling(model, sampler, ratio)
     encoder = Encoder(model)
     sampling = FrameSampling.read(encoder.frames if known["frames"] is None else known["frames"])
     name = Path(video).stem
     frames = _read(Path(video), sampling)
     inputs = {"model": model, "video": video} if Path(model).exists() else {"video": video}
-    with records.recording("ground", asdict(sampling), inputs, known["protocol"]) as record:
+    settings = {"frames": asdict(sampling), "vts": vts and vts.to_dict()}
+    with records.recording("ground", settings, inputs, known["protocol"]) as record:
         source = PixelSource(OneVideo(name, frames), encoder)
         moment = Moment(name, "ground", "", name, frames.duration, query, (), 1)
         prompts = Prompts(known["prompts"], Path(model) / "groundvts.json")
-        loaded = load_model(model)
+        loaded = load_model(model, settings["vts"])
         [prediction] = predict(loaded, encoder, source, [moment], prompts, 1, MAX_NEW_TOKENS)
         record["model"], record["prediction"] = model, prediction
+        record["frames"] = {
+            "timestamps": frames.timestamps,
+            "per_step": encoder.temporal_patch_size,
+            "duration": frames.duration,
+            "reader": frames.reader,
+            "note": frames.note,
+        }
     answer = Grounding(prediction, frames)
     if out is not None:
         records.write_json(Path(out) / f"{name}.json", record)
     if out is not None and "grid" in prediction:
-        draw(answer, Path(out) / name)
+        draw(record, answer, Path(out) / name)
     return answer
+
+
+def _sampling(model: str, sampler: str | None, ratio: float | None) -> VTSConfig | None:
+    """The model's sampling settings with what is asked for; None where it has no such module."""
+    asked = {"sampler": sampler, "ratio": 1.0 if sampler == "none" and ratio is None else ratio}
+    asked = {key: value for key, value in asked.items() if value is not None}
+    own = model_settings(model).get("vts")
+    if own is not None:
+        return VTSConfig.from_dict({**own, **asked})
+    if asked:
+        raise BadInput(f"{model}: has no sampling module: leave out --sampler and --ratio, or name "
+                       "a model trained with one")  # fmt: skip
+    return None
 
 
 def _read(video: Path, sampling: FrameSampling) -> Frames:
@@ -100,18 +133,45 @@ def _read(video: Path, sampling: FrameSampling) -> Frames:
     return outcome.value
 
 
-def draw(answer: Grounding, stem: Path) -> None:
-    """Draws the video's timeline with kept tokens and the answered window to `stem`.png, .pdf."""
+def draw(record: dict, answer: Grounding, stem: Path) -> None:
+    """Draws the video's timeline with kept tokens and the answered windows to `stem`.png, .pdf.
+
+    All but the pixels is from the record.
+    """
     from groundvts.report.timeline import Timeline, draw_timelines
 
-    found = answer.prediction
+    found, frames = record["prediction"], record["frames"]
+    windows = tuple(map(tuple, found["windows"]))
+    every = slice(None, None, frames["per_step"])
     drawn = Timeline(
-        heading=f"{found['query']}: {answer.line}",
-        pixels=answer.frames.pixels,
+        heading=f"“{found['query']}”: {answer.line if windows else 'no window'}",
+        pixels=answer.frames.pixels[every],
         grid=tuple(found["grid"]),
         second_per_grid=found["second_per_grid"],
         kept=found["kept"],
         scores=found.get("scores"),
-        predicted=tuple(map(tuple, found["windows"])),
+        predicted=windows,
+        times=tuple(frames["timestamps"][every]),
+        duration=frames["duration"],
+        failure=answer.line,
+        note=_note(record),
     )
     draw_timelines([drawn], stem)
+
+
+def _note(record: dict) -> str:
+    """Which video and model, and what the model read of it, in one sentence each."""
+    found, vts = record["prediction"], record["settings"]["vts"]
+    kept, every = len(found["kept"]), math.prod(found["grid"])
+    how = f"all {every} tokens read" if kept == every else f"{kept} of {every} tokens read"
+    if vts is None:
+        how = f"no sampling, {how}"
+    else:
+        hidden = ", the others masked" if vts["drop"] == "masked" and kept < every else ""
+        how = f"sampler {vts['sampler']}, ratio {vts['ratio']:g}, {how}{hidden}"
+        if "scores" in found and vts["sampler"] not in SCORED:
+            how += "; the scores weight tokens and did not choose them"
+    video = Path(record["inputs"]["video"]["path"]).name
+    frames = record["frames"]
+    length = ", ".join(filter(None, [f"{frames['duration']:.1f} s", frames["note"]]))
+    return f"{video}, {length}. {record['model'].rstrip('/').split('/')[-1]}: {how}."

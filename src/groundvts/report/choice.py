@@ -36,15 +36,19 @@ class Choices:
     def timeline(self, index: int, note: str = "") -> Timeline:
         """The timeline of one query, with its pixels; `note` follows the query."""
         moment, prediction = self.pairs[index]
+        frames = self.frames[moment.video]
         return Timeline(
             heading=f"“{moment.query}”  {note}".rstrip(),
-            pixels=np.asarray(self.frames[moment.video].pixels),
+            pixels=np.asarray(frames.pixels),
             grid=tuple(prediction["grid"]),
             second_per_grid=prediction["second_per_grid"],
             kept=prediction["kept"],
             scores=prediction.get("scores"),
             true=moment.windows,
             predicted=tuple(map(tuple, prediction["windows"] or ())),
+            times=tuple(frames.timestamps),
+            duration=moment.duration,
+            failure=prediction["failure"] or "none",
         )
 
     def siblings(self) -> dict[str, list[int]]:

@@ -1,26 +1,54 @@
 """The picture of a clip's timeline: frames with their kept tokens, scores, windows."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 
 from groundvts.report.figures import COLOURS, save, styled
+from groundvts.report.time_rows import (
+    INK,
+    LANE,
+    SMALL,
+    SOFT,
+    Window,
+    bare,
+    draw_failure,
+    draw_kept,
+    draw_scores,
+    draw_time,
+    draw_windows,
+    outline,
+    rows_of,
+    wrapped,
+)
 
-WIDTH = 9.0
-TOKEN_WIDTH = 0.14  # inch, the least at which a token can be made out
-Windows = tuple[tuple[float, float], ...]
+WIDTH, LEFT, RIGHT = 9.0, 0.6, 0.6  # inch: the page, and what its names and remarks take
+SPAN = WIDTH - LEFT - RIGHT
+TALLEST = 1.7  # inch, of a picture
+PICTURES = (0.33, 1.1)  # inch, least and greatest side that a picture is given where many follow
+TOKEN = 0.16  # inch, side of a token that can be made out
+LINE = 1.35  # of the font's size, from one line of text to the next
+BEYOND = 1.12  # how far past the video's end windows are shown
+Row = tuple[float, Callable[[Axes], None] | None]  # height (inch), what draws it; None: a gap
 
 
 @dataclass(frozen=True)
 class Timeline:
     """One query on one clip.
 
-    pixels (T, H, W, 3) uint8, T frames spread evenly over the t grid steps; grid (t, h, w) merged
-    tokens; kept: indices of kept tokens, time-major; scores (t*h*w,) or None; windows in seconds.
+    pixels (T, H, W, 3) uint8, the same number of frames to each of the t grid steps; grid (t, h, w)
+    merged tokens; kept: indices of kept tokens, time-major; scores (t*h*w,) or None; windows in
+    seconds, none with the reason in `failure`; times (T,) of the frames in seconds, None: evenly
+    spread; duration: the video's in seconds, None: the grid's; note: what stands below the heading.
     """
 
     heading: str
@@ -29,8 +57,12 @@ class Timeline:
     second_per_grid: float
     kept: list[int]
     scores: list[float] | None = None
-    true: Windows = ()
-    predicted: Windows = ()
+    true: tuple[Window, ...] = ()
+    predicted: tuple[Window, ...] = ()
+    times: tuple[float, ...] | None = None
+    duration: float | None = None
+    failure: str = "none"
+    note: str = ""
 
     @property
     def kept_thw(self) -> np.ndarray:
@@ -44,96 +76,170 @@ class Timeline:
         """End of the last grid step in seconds."""
         return self.grid[0] * self.second_per_grid
 
+    @property
+    def limit(self) -> float:
+        """End of the time axis in seconds: a little past the video where a window ends after it."""
+        last = max(self.end, self.duration or 0)
+        latest = max((end for _, end in (*self.true, *self.predicted)), default=0)
+        return min(max(last, latest), BEYOND * last)
+
+    def frame(self, step: int) -> tuple[np.ndarray, float]:
+        """The first frame (H, W, 3) of a grid step and its time in seconds."""
+        place = min(step * -(-len(self.pixels) // self.grid[0]), len(self.pixels) - 1)
+        time = step * self.second_per_grid if self.times is None else self.times[place]
+        return self.pixels[place], time
+
 
 @styled
 def draw_timelines(clips: list[Timeline], stem: str | Path, title: str = "") -> Path:
-    """Timelines one under another, each: frames with dropped tokens dimmed, scores, windows.
+    """Timelines one under another, each: frames with dropped tokens faded, kept, scores, windows.
 
     Writes `stem`.png and `stem`.pdf; returns the path of the png.
     """
-    heights = [height for clip in clips for height in (_strip_height(clip), 0.2, 0.34)]
-    figure = Figure(figsize=(WIDTH, sum(heights) + 0.75 * len(clips) + 0.3), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.02, hspace=0.02)
-    panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    rows = [*_words(title, 11, weight="bold"), (0.06, None)] if title else []
     for number, clip in enumerate(clips):
-        strip, heat, windows = panels[3 * number : 3 * number + 3]
-        strip.set_title(clip.heading)
-        _draw_strip(strip, clip)
-        _draw_heat(heat, clip)
-        _draw_windows(windows, clip)
-        for axes in (strip, heat, windows):
-            axes.set(xlim=(0, clip.end), yticks=[])
-            axes.spines[:].set_visible(False)
-            axes.tick_params(labelbottom=axes is windows, length=3 if axes is windows else 0)
-    panels[-1].set_xlabel("time (s)")
+        rows += _rows(clip)
+        words = _caption(clip)
+        if [_caption(other) for other in clips[number + 1 : number + 2]] != [words]:
+            rows += _words(words, 7, color=SOFT)
+        rows.append((0.14, None))
+    height = sum(row[0] for row in rows)
+    figure = Figure(figsize=(WIDTH, height))
+    top = height
+    for tall, draw in rows:
+        top -= tall
+        if draw is not None:
+            draw(figure.add_axes((LEFT / WIDTH, top / height, SPAN / WIDTH, tall / height)))
     return save(figure, stem)
 
 
-def _shown_steps(clip: Timeline) -> np.ndarray:
-    """The grid steps that get a picture: all, or as many as stay legible, spread evenly."""
-    steps, _, width = clip.grid
-    most = max(1, int(WIDTH / (TOKEN_WIDTH * width)))
-    return np.unique(np.linspace(0, steps - 1, min(steps, most)).round().astype(int))
+def _rows(clip: Timeline) -> list[Row]:
+    """Heading, frames, kept tokens, scores, windows and time of one clip."""
+    steps, side, tall = _pictures(clip)
+    inch = SPAN / clip.limit
+    counts = clip.kept_thw.sum(axis=(1, 2))
+    tokens = clip.grid[1] * clip.grid[2]
+
+    def timed(height: float, draw: Callable, *arguments, gap: float = 0.05) -> list[Row]:
+        def place(axes: Axes) -> None:
+            bare(axes, clip.limit)
+            draw(axes, *arguments)
+
+        return [(height, place), (gap, None)]
+
+    led = len(steps) < clip.grid[0]
+    rows = [*_words(clip.heading, 10, weight="bold"), *_words(clip.note, 8, color=SOFT)]
+    rows += [(0.19, None), *timed(tall, _draw_strip, clip, steps, side, gap=0.04)]
+    rows += timed(0.13, _draw_leaders, clip, steps, gap=0.0) if led else []
+    rows += timed(0.17, draw_kept, counts, tokens, clip.second_per_grid, inch)
+    if clip.scores is not None:
+        sums = np.reshape(clip.scores, (clip.grid[0], tokens)).sum(axis=1)
+        rows += timed(0.42, draw_scores, sums, clip.second_per_grid, clip.predicted)
+    if clip.true:
+        bars = ("true", clip.true, INK, clip.limit, inch)
+        rows += timed(LANE * rows_of(clip.true), draw_windows, *bars, gap=0.03)
+    if clip.predicted:
+        bars = ("answer", clip.predicted, COLOURS["vts"], clip.limit, inch)
+        rows += timed(LANE * rows_of(clip.predicted), draw_windows, *bars, gap=0.03)
+    else:
+        lines = wrapped(clip.failure, SPAN + RIGHT, FontProperties(size=8, style="italic"), most=3)
+        rows += timed(LANE * len(lines), draw_failure, lines)
+    time = partial(draw_time, end=clip.duration or clip.end, limit=clip.limit)
+    return [*rows, (0.02, time), (0.38, None)]
 
 
-def _strip_height(clip: Timeline) -> float:
-    """Height (inch) at which the frames keep their shape."""
+def _caption(clip: Timeline) -> str:
+    """How the picture is read."""
+    shown, steps = len(_pictures(clip)[0]), clip.grid[0]
+    some = f"{shown} of {steps} steps (of a stretch, the one that kept most)"
+    words = f"Pictures: the first frame of {'each step' if shown == steps else some}, with its time"
+    dropped = len(clip.kept) < np.prod(clip.grid)
+    words += f"; {'dropped tokens are faded' if dropped else 'no token was dropped'}"
+    words += "; kept: how many of a step's tokens"
+    if clip.scores is None:
+        return f"{words}. No curve: the tokens have no scores."
+    return f"{words}; score: sum over a step's tokens (all of the video: 1), dotted: an even share."
+
+
+# ---- text
+
+
+def _words(text: str, size: float, **style) -> list[Row]:
+    """A row of wrapped text; none without text."""
+    lines = wrapped(text, SPAN + RIGHT, FontProperties(size=size, weight=style.get("weight")))
+
+    def draw(axes: Axes) -> None:
+        axes.set_axis_off()
+        style.update(fontsize=size, va="top", linespacing=LINE / 1.2, parse_math=False)
+        axes.text(0, 1, "\n".join(lines), transform=axes.transAxes, **style)
+
+    return [(len(lines) * size * LINE / 72 + 0.02, draw)] if lines else []
+
+
+# ---- frames
+
+
+def _pictures(clip: Timeline) -> tuple[list[int], float, float]:
+    """Grid steps that get a picture, and a picture's width and height in inch.
+
+    All steps, or as many as stay legible: of equal stretches of time, the step that kept most.
+    """
+    steps, rows, cols = clip.grid
     height, width = clip.pixels.shape[1:3]
-    return WIDTH * 0.97 / len(_shown_steps(clip)) * height / width
+    area = np.clip(TOKEN * np.sqrt(rows * cols), *PICTURES)
+    room = SPAN * clip.end / clip.limit
+    least = max(area * np.sqrt(width / height), PICTURES[0])  # so that its time fits above
+    count = max(1, int(room / least))
+    if steps <= min(1.5 * count, room / PICTURES[0]):  # smaller ones rather than a few left out
+        count = steps
+    shrink = min(1, TALLEST / (room / count * height / width))
+    wide = room / count * shrink
+    stretches = np.array_split(clip.kept_thw.sum(axis=(1, 2)), count)
+    starts = np.cumsum([0, *map(len, stretches)])
+    chosen = [int(a + _fullest(kept)) for a, kept in zip(starts, stretches, strict=False)]
+    return chosen, wide, wide * height / width
 
 
-def _draw_strip(axes: Axes, clip: Timeline) -> None:
-    """One frame per shown step: dropped tokens dimmed towards white, kept ones framed."""
-    steps = _shown_steps(clip)
-    span = clip.end / len(steps)
-    axes.set_ylim(0, 1)
+def _fullest(kept: np.ndarray) -> int:
+    """Where most is kept (n,); of equals, the one nearest to the middle."""
+    best = np.flatnonzero(kept == kept.max())
+    return int(best[np.abs(best - (len(kept) - 1) / 2).argmin()])
+
+
+def _draw_strip(axes: Axes, clip: Timeline, steps: list[int], wide: float) -> None:
+    """A picture for each of `steps`, `wide` inch, near its frame's time, which stands above."""
+    slot, inch = clip.end / len(steps), SPAN / clip.limit
+    half = (wide - min(0.025, 0.1 * wide)) / inch / 2
+    digits = 1 if slot >= 0.2 else 2
+    above = {"ha": "center", "va": "bottom", "fontsize": SMALL, "color": SOFT}
     for place, step in enumerate(steps):
-        frame = clip.pixels[min(step * len(clip.pixels) // clip.grid[0], len(clip.pixels) - 1)]
+        frame, time = clip.frame(step)
         kept = clip.kept_thw[step]
-        dimmed = _dim(frame, kept)
-        left, right = place * span, (place + 1) * span
-        axes.imshow(dimmed, extent=(left, right, 0, 1), aspect="auto", interpolation="nearest")
-        rows, cols = kept.shape
-        for row, col in np.argwhere(kept):
-            corner = (left + col * span / cols, 1 - (row + 1) / rows)
-            axes.add_patch(
-                Rectangle(corner, span / cols, 1 / rows, fill=False, ec=COLOURS["vts"], lw=0.9)
-            )
-        axes.axvline(right, color="white", linewidth=1.2)
+        spare = max(slot - wide / inch, 0) / 2
+        middle = np.clip(time, (place + 0.5) * slot - spare, (place + 0.5) * slot + spare)
+        box = (middle - half, middle + half, 0, 1)
+        axes.imshow(_dim(frame, kept), extent=box, aspect="auto", zorder=1)
+        edge = {"edgecolor": "#BDBDBD", "linewidth": 0.5, "zorder": 1.5}
+        axes.add_patch(Rectangle((box[0], 0), 2 * half, 1, fill=False, **edge))
+        axes.text(middle, 1, f"{time:.{digits}f}", **above)
+        if len(clip.kept) < clip.kept_thw.size:
+            outline(axes, kept, box, cell=wide / kept.shape[1])
+    axes.set(xlim=(0, clip.limit), ylim=(0, 1))
 
 
 def _dim(frame: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """The frame (H, W, 3) with the cells that are not in `kept` (h, w) faded towards white."""
+    """The frame (H, W, 3) with the cells that are not in `kept` (h, w) grey and faded."""
     height, width = frame.shape[:2]
     rows = np.arange(height) * kept.shape[0] // height
     cols = np.arange(width) * kept.shape[1] // width
     seen = kept[rows[:, None], cols[None, :]][..., None]
-    return np.where(seen, frame, 255 - (255 - frame.astype(float)) * 0.22).astype(np.uint8)
+    grey = frame @ np.array([0.299, 0.587, 0.114])
+    return np.where(seen, frame, (255 - (255 - grey) * 0.34)[..., None]).astype(np.uint8)
 
 
-def _draw_heat(axes: Axes, clip: Timeline) -> None:
-    """Score mass per grid step; without scores the number of kept tokens."""
-    if clip.scores is None:
-        values, name = clip.kept_thw.sum(axis=(1, 2)), "kept"
-    else:
-        values, name = np.reshape(clip.scores, clip.grid).sum(axis=(1, 2)), "score"
-    axes.imshow(values[None], extent=(0, clip.end, 0, 1), aspect="auto", cmap="cividis", vmin=0)
-    axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-
-
-def _draw_windows(axes: Axes, clip: Timeline) -> None:
-    """The true window, where it is known, above the predicted one."""
-    rows = [("answer", clip.predicted, COLOURS["vts"])]
-    if clip.true:
-        rows.append(("true", clip.true, "#000000"))
-    axes.set_ylim(0, len(rows))
-    for place, (name, windows, shade) in enumerate(rows):
-        height = place + 0.5
-        for start, end in windows:
-            axes.plot([start, end], [height, height], color=shade, lw=5, solid_capstyle="butt")
-        if not windows:
-            axes.text(0, height, " none", va="center", fontsize=8, color=shade)
-        label = {"ha": "right", "va": "center", "fontsize": 8, "transform": axes.transAxes}
-        axes.text(-0.006, height / len(rows), name, **label)
+def _draw_leaders(axes: Axes, clip: Timeline, steps: list[int]) -> None:
+    """A line from each picture down to its frame's time."""
+    slot = clip.end / len(steps)
+    for place, step in enumerate(steps):
+        ends = [(place + 0.5) * slot, clip.frame(step)[1]]
+        axes.plot(ends, [1, 0], color="#8C8C8C", linewidth=0.7, clip_on=False)

@@ -146,5 +146,6 @@ def ground(options: Namespace) -> None:
     """Prints the window in seconds in which the query happens."""
     from groundvts.inference.ground import ground as run
 
-    answer = run(options.model, options.video, options.query, options.out)
+    asked = (options.model, options.video, options.query, options.out)
+    answer = run(*asked, options.sampler, options.ratio)
     print(answer.line)
