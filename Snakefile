@@ -74,7 +74,8 @@ rule ablations:
 
 rule efficiency:
     input:
-        f"{R}/benchmarks/frame_cache.json",
+        MEASURED,
+        f"{R}/notebooks/efficiency.html",
 
 
 rule report:

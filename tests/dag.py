@@ -26,6 +26,11 @@ def tiny_config() -> dict:
     kept = ("vts-0.25", "internvl-vts-0.25")
     config["variants"] = {name: {**config["variants"][name], "seeds": [0]} for name in kept}
     config["ablations"] = {"backbones": {"title": "Backbones", "variants": list(kept)}}
+    sizes = {"layers": 1, "width": 64, "mlp": 128, "heads": 4, "kv-heads": 2, "head-dim": 16}
+    config["efficiency"] = {
+        "prefill": {**sizes, "visual": 128, "text": 16, "repeats": 1},
+        "time_by_stage": {"queries": 2, "repeats": 1},
+    }
     config["score"] = {"resamples": 100}
     config["evaluate"] = {"charades_sta": "all", **{key: ["vts-0.25"] for key in OTHERS}}
     config["toy"] = {
@@ -81,9 +86,9 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def planned(folder: Path) -> dict[str, int]:
+def planned(folder: Path, *targets: str) -> dict[str, int]:
     """Rules that Snakemake would run now, with their number of jobs."""
-    plan = snakemake(folder, "-n", "--quiet", "host")
+    plan = snakemake(folder, "-n", "--quiet", "host", "--", *targets)
     assert plan.returncode == 0, plan.stderr
     text = plan.stdout + plan.stderr
     if "Nothing to be done" in text:

@@ -19,12 +19,12 @@ def restored(work):
     write_config(work, CONFIG)
 
 
-def changed(work: Path, change) -> dict[str, int]:
+def changed(work: Path, change, *targets: str) -> dict[str, int]:
     """What Snakemake would run with a changed configuration."""
     config = copy.deepcopy(CONFIG)
     change(config)
     write_config(work, config)
-    return planned(work)
+    return planned(work, *targets)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def work(tmp_path_factory):
     folder = copy_project(tmp_path_factory.mktemp("dag"))
     add_own_benchmark(folder, CONFIG)
     write_config(folder, CONFIG)
-    done = snakemake(folder, "--", "all", "data", "efficiency")
+    done = snakemake(folder, "--", "all", "data", "ablations", "efficiency")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return folder
 
@@ -91,6 +91,36 @@ def test_the_benchmark_of_the_cache_left_its_record(work):
     made = record(work / "results" / "toy" / "benchmarks" / "frame_cache.json")
     assert made["counts"] == {"videos": sum(CONFIG["toy"]["clips"].values()), "failed": 1}
     assert made["ratio"]["low"] <= made["ratio"]["median"] <= made["ratio"]["high"]
+
+
+def test_an_ablation_is_compared_and_linked_from_the_page(work):
+    results = work / "results" / "toy"
+    compared = record(results / "ablations" / "backbones" / "comparisons.json")
+    assert list(compared["variants"]) == ["vts-0.25", "internvl-vts-0.25"]
+    assert "Backbones" in (results / "notebooks" / "ablations.html").read_text()
+    assert "notebooks/ablations.html" in (results / "index.html").read_text()
+
+
+def test_one_ablation_asks_for_its_own_runs_alone(work):
+    def add(config: dict) -> None:
+        other = {"label": "Other", "like": "vts-0.25", "ratio": 0.5, "main": False}
+        config["variants"]["other"] = other
+        both = {"title": "Ratios", "variants": ["vts-0.25", "other"]}
+        config["ablations"]["ratios"] = both
+
+    plan = changed(work, add, "results/toy/ablations/ratios/comparisons.json")
+    assert plan["train_stage"] == 3
+    assert plan["ablation"] == plan["score"] == plan["infer"] == 1
+
+
+def test_what_is_timed_left_its_records_and_a_notebook(work):
+    results = work / "results" / "toy"
+    for name in ("prefill-qwen", "prefill-internvl"):
+        modes = {mode["name"] for mode in record(results / "benchmarks" / f"{name}.json")["modes"]}
+        assert {"full", "masked 0.5", "dropped 0.25"} <= modes
+    for run in ("vts-0.25-s0", "internvl-vts-0.25-s0"):
+        assert record(results / "benchmarks" / f"stages-{run}.json")["modes"]
+    assert "notebooks/efficiency.html" in (results / "index.html").read_text()
 
 
 def test_ones_own_benchmark_is_scored(work):

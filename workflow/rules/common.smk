@@ -223,6 +223,7 @@ def notebook_inputs(wildcards):
         ],
         "benchmarks": [*SCORES, *COMPARISONS, f"{R}/benchmarks.json"],
         "protocols": PROTOCOLS,
+        "efficiency": MEASURED,
         "ablations": [
             *expand(f"{R}/ablations/{{name}}/comparisons.json", name=config["ablations"]),
             *expand(

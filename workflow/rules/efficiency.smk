@@ -1,5 +1,18 @@
 # What compares speeds, each pair of things side by side in one process.
 
+# Of each backbone the first run of the main job with a learned choice.
+TIMED = {RUNS[run].backbone: run for run in reversed(MAIN) if RUNS[run].vts["sampler"] == "vts"}
+MEASURED = [
+    f"{R}/benchmarks/frame_cache.json",
+    *expand(f"{R}/benchmarks/prefill-{{backbone}}.json", backbone=["qwen", "internvl"]),
+    *expand(f"{R}/benchmarks/stages-{{run}}.json", run=TIMED.values()),
+]
+OPTIONS = {
+    name: shlex.join(f"--{key}={value}" for key, value in sorted(options.items()))
+    for name, options in config["efficiency"].items()
+}
+READING_PATH = [f"models/{name}" for name in ("flops", "grounding", "sequence", "vts")]
+
 
 rule benchmark_frame_cache:
     input:
@@ -19,3 +32,50 @@ rule benchmark_frame_cache:
     shell:
         "python {input.script} --videos {input.videos} --settings {params.settings:q} "
         "--out {output} 2>&1 | tee {log}"
+
+
+rule benchmark_prefill:
+    input:
+        script="benchmarks/prefill.py",
+        helpers=expand("benchmarks/{name}.py", name=["attention", "random_model", "timing"]),
+    output:
+        f"{R}/benchmarks/prefill-{{backbone}}.json",
+    log:
+        f"{R}/logs/benchmarks/prefill-{{backbone}}.log",
+    wildcard_constraints:
+        backbone="qwen|internvl",
+    conda:
+        ENV
+    threads: workflow.cores
+    params:
+        options=OPTIONS["prefill"],
+        code=code(*READING_PATH),
+    message:
+        "Timing prefill with all, hidden and dropped tokens: {wildcards.backbone} (3 minutes)"
+    shell:
+        "python {input.script} --backbone {wildcards.backbone} {params.options} "
+        "--out {output} 2>&1 | tee {log}"
+
+
+rule benchmark_time_by_stage:
+    input:
+        script="benchmarks/time_by_stage.py",
+        helpers=expand("benchmarks/{name}.py", name=["memory", "queries", "timing"]),
+        model=f"{R}/merged/{{run}}",
+        moments=moments(TESTS["charades_sta"]),
+        videos=f"{R}/benchmark/videos",
+    output:
+        f"{R}/benchmarks/stages-{{run}}.json",
+    log:
+        f"{R}/logs/benchmarks/stages-{{run}}.log",
+    conda:
+        ENV
+    threads: workflow.cores
+    params:
+        options=OPTIONS["time_by_stage"],
+        code=code(*READING_PATH),
+    message:
+        "Timing a query by stage: {wildcards.run}"
+    shell:
+        "python {input.script} --model {input.model} --videos {input.videos} "
+        "--moments {input.moments} {params.options} --out {output} 2>&1 | tee {log}"

@@ -101,8 +101,16 @@ rule page:
         ENV
     params:
         results=lambda w, output: Path(output[0]).parent,
-        further=[name for name in FURTHER if Path(R, "notebooks", f"{name}.html").is_file()],
     message:
         "Writing the page {output}"
     shell:
         "groundvts page {params.results} 2>&1 | tee {log}"
+
+
+onsuccess:
+    # The page links to what further targets made after it.
+    page, made = Path(R, "index.html"), [Path(R, "notebooks", f"{n}.html") for n in FURTHER]
+    if page.is_file() and any(
+        f.is_file() and f.stat().st_mtime > page.stat().st_mtime for f in made
+    ):
+        shell(f"groundvts page {R}")

@@ -27,6 +27,9 @@ CAPTIONS = {
     "tokens_1": "A clip answered well: kept tokens are framed, dropped ones faded.",
     "tokens_2": "A clip of middling score.",
     "tokens_3": "A clip answered badly.",
+    "prefill": "Prefill time against the share of tokens kept; the line is the ratio of operations "
+    "with a band of 10 %.",
+    "stages": "A query's time by stage with all, hidden and dropped tokens.",
     "data": "How long videos and true windows are, and where windows start, by benchmark.",
 }
 NOTEBOOKS = {

@@ -1,0 +1,44 @@
+"""Peak memory of a piece of work: of the GPU, or of this process where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from groundvts.errors import RunFailed
+
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+class PeakMemory:
+    """`bytes` is the most that the work inside took beyond what was there before.
+
+    Raises RunFailed where the system does not tell a process's memory.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.on_gpu = device.type == "cuda"
+        self.bytes = 0
+
+    def __enter__(self) -> PeakMemory:
+        if self.on_gpu:
+            torch.cuda.reset_peak_memory_stats()
+            self._before = torch.cuda.memory_allocated()
+        else:
+            try:
+                RESET.write_text("5")  # the peak starts anew
+            except OSError as error:
+                raise RunFailed(f"{RESET}: {error}: peak memory is known on Linux only") from None
+            self._before = _status("VmRSS")
+        return self
+
+    def __exit__(self, *_) -> None:
+        peak = torch.cuda.max_memory_allocated() if self.on_gpu else _status("VmHWM")
+        self.bytes = max(peak - self._before, 0)
+
+
+def _status(key: str) -> int:
+    """A line of the process's status, in bytes."""
+    [line] = [line for line in STATUS.read_text().splitlines() if line.startswith(f"{key}:")]
+    return int(line.split()[1]) * 1024

@@ -1,0 +1,97 @@
+"""What the model benchmarks share: seconds by part, work that takes turns, and the command line."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from groundvts.errors import BadInput, RunFailed
+from groundvts.models.vts_config import VTSConfig
+
+
+class Stopwatch:
+    """Seconds of named parts of the work on a device; a part within another counts once."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._device = device
+        self._open: list[list] = []
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Times what is done inside."""
+        self.enter(name)
+        try:
+            yield
+        finally:
+            self.leave()
+
+    @contextmanager
+    def watching(self, modules: dict[str, nn.Module]) -> Iterator[None]:
+        """Times every call of the modules, under their names."""
+        hooks = []
+        for name, module in modules.items():
+            hooks += [
+                module.register_forward_pre_hook(lambda *_, name=name: self.enter(name)),
+                module.register_forward_hook(lambda *_: self.leave()),
+            ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
+
+    def enter(self, name: str) -> None:
+        self._open.append([name, self._now(), 0.0])
+
+    def leave(self) -> None:
+        name, began, within = self._open.pop()
+        spent = self._now() - began
+        self.seconds[name] += spent - within
+        if self._open:
+            self._open[-1][2] += spent
+
+
+def turns(names: list[str], repeats: int) -> Iterator[str]:
+    """Each name once a repeat; every other repeat the other way round."""
+    for repeat in range(repeats):
+        yield from names[:: -1 if repeat % 2 else 1]
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
+
+
+def sample_as(model, settings: dict) -> None:
+    """Lets a model with a sampling module sample by other settings; its weights stay."""
+    model.vts.config = VTSConfig.from_dict(settings)
+    model.config.vts = model.vts.config.to_dict()
+
+
+def cache_bytes(cache) -> int:
+    """Bytes of all keys and values that a cache holds."""
+    held = (tensor for layer in cache.layers for tensor in (layer.keys, layer.values))
+    return sum(tensor.numel() * tensor.element_size() for tensor in held)
+
+
+def finish(parser: ArgumentParser, run: Callable[[Namespace], None]) -> int:
+    """Runs a benchmark; its exit status, with one line where it fails."""
+    try:
+        run(parser.parse_args())
+    except (BadInput, RunFailed) as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, BadInput) else 1
+    return 0
