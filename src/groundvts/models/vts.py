@@ -60,6 +60,16 @@ class VTS(nn.Module):
         """Whether the choice or the weights look at the query."""
         return self.config.sampler in SCORED or self.config.weights == "score"
 
+    @property
+    def projects(self) -> bool:
+        """Whether the learned projections take part in scores."""
+        return self.scores_tokens and SCORED.get(self.config.sampler) != "cosine"
+
+    @property
+    def learns(self) -> bool:
+        """Whether any weight of the module gets a gradient."""
+        return self.projects or self.config.post_mlp
+
     def score(
         self, tokens_BND: torch.Tensor, valid_BN: torch.Tensor, query_BD: torch.Tensor
     ) -> torch.Tensor:

@@ -59,7 +59,9 @@ def train_stage(
             if job.settings.lora_vision and isinstance(source, FeatureCache):
                 raise BadInput("lora_vision: the vision tower trains, but its features are cached: "
                                "set features: false")  # fmt: skip
-        model = stage_model(base, job.settings, job.previous)
+        scorer, model = base.vts, stage_model(base, job.settings, job.previous)
+        if not scorer.learns and set(job.settings.learning_rate) == {"vts"}:
+            model.enable_input_require_grads()  # the stage trains nothing; it has a backward pass
         trainable = trainable_parameters(model).to_dict()
         for group, count in trainable["groups"].items():
             print(f"{job.run} {job.stage}: trains {group}: {count:,} parameters", flush=True)
