@@ -10,7 +10,13 @@ from synthetic_scores import read_runs
 from groundvts.errors import BadInput
 from groundvts.metrics.comparison import compare_runs
 from groundvts.records import read_record, recording, write_json
-from groundvts.report.ablations import draw_ablation, findings, load_ablations, shown_ablation
+from groundvts.report.ablations import (
+    caption,
+    draw_ablation,
+    findings,
+    load_ablations,
+    shown_ablation,
+)
 
 VARIANTS = ["vts-0.25", "random-0.25", "vts-0.5"]
 
@@ -62,6 +68,14 @@ def test_words_follow_the_intervals(results):
     assert "Better: vts-0.5 +5.0 [+4.0, +6.0]" in words
     assert "Not told apart: random-0.25" in words
     assert "vts-0.25 99 (58, 25)" in words  # the object's tokens, the others', chance
+
+
+def test_the_caption_says_where_rows_are_older(results):
+    [ablation] = load_ablations(results)
+    assert caption(ablation).startswith("Which (Table 4), at toy scale.")
+    assert "other source" not in caption(ablation)
+    table = ablation.table.assign(older=["", "train", ""])
+    assert "other source" in caption(replace(ablation, table=table))
 
 
 def test_a_picture_for_each(results, tmp_path):

@@ -74,8 +74,9 @@ def shown_ablation(ablation: Ablation) -> pd.DataFrame:
 
 def caption(ablation: Ablation) -> str:
     """What the table holds, in one sentence."""
-    older = f" {MARK}: partly made by other source than the present." * ablation.table.older.any()
-    return f"{ablation.heading}: toy scale, percent with 95 % intervals.{older}"
+    older = any(ablation.table.older)
+    marked = f" {MARK}: partly made by other source than the present." if older else ""
+    return f"{ablation.heading}, at toy scale. Percent with 95 % intervals.{marked}"
 
 
 def findings(ablation: Ablation) -> list[str]:
