@@ -31,7 +31,7 @@ def results(tmp_path):
         groups.setdefault(run["variant"], []).append(score)
     with recording("comparisons", {}, {}) as record:
         record |= {"dataset": DATASET, **compare_runs(groups, 300)}
-    about = {"title": "Which", "source": "Table 4", "note": None}
+    about = {"title": "Which", "source": "Table 4", "note": None, "place": 0}
     about |= {"variants": VARIANTS, "benchmark": DATASET}
     parts = {"runs": listed, "about": about, "comparisons": record}
     for name, content in parts.items():
@@ -53,6 +53,8 @@ def test_rows_are_in_the_order_asked_and_differ_from_the_first(results):
     assert printed["mIoU less that of vts-0.25"][0] == "–"
     assert printed["mIoU less that of vts-0.25"][1].startswith("-")
     assert printed["Seeds"].tolist() == ["mean of 0, 1", "mean of 0, 1", "0"]
+    assert {"R1@0.3", "R1@0.5", "R1@0.7"} <= set(printed)
+    assert not [name for name in printed if name.startswith("IoP")]
 
 
 def test_words_follow_the_intervals(results):

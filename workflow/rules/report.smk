@@ -51,7 +51,11 @@ rule list_ablation:
         ENV
     params:
         rows=lambda w: [RUNS[name].row() for name in ablation_runs(w.ablation)],
-        about=lambda w: config["ablations"][w.ablation] | {"benchmark": MAIN_BENCHMARK},
+        about=lambda w: {
+            **config["ablations"][w.ablation],
+            "benchmark": MAIN_BENCHMARK,
+            "place": list(config["ablations"]).index(w.ablation),
+        },
     message:
         "Listing the runs of ablation {wildcards.ablation}"
     run:

@@ -11,9 +11,10 @@ from groundvts.records import read_record
 from groundvts.report.figures import COLOURS, save, styled
 from groundvts.report.output import MARK, shown, span, with_interval
 from groundvts.report.runs import listed_runs, load_run
-from groundvts.report.tables import headline, score_table
+from groundvts.report.tables import headline, metric_names, score_table
 
 METRIC = "mIoU"
+PRINTED = ("R1@0.3", "R1@0.5", "R1@0.7")  # beside it; the csv has all
 DIFFERENCE = "difference"
 
 
@@ -38,15 +39,19 @@ class Ablation:
 
 
 def load_ablations(results: str | Path) -> list[Ablation]:
-    """All compared ablations of a results folder, by name. Raises BadInput without any."""
+    """All compared ablations of a results folder in their order. Raises BadInput without any."""
     found = sorted(Path(results).glob("ablations/*/comparisons.json"))
     if not found:
         raise BadInput(f"{results}: no ablation is compared yet; run `snakemake ablations` first")
-    return [_load(Path(results), path.parent) for path in found]
+    about = {path.parent: read_record(path.with_name("about.json")) for path in found}
+    return [
+        _load(Path(results), folder, about[folder])
+        for folder in sorted(about, key=lambda folder: about[folder]["place"])
+    ]
 
 
-def _load(results: Path, folder: Path) -> Ablation:
-    about, comparison = (read_record(folder / f"{name}.json") for name in ("about", "comparisons"))
+def _load(results: Path, folder: Path, about: dict) -> Ablation:
+    comparison = read_record(folder / "comparisons.json")
     entries = listed_runs(folder / "runs.json")
     runs = [load_run(results, entry, about["benchmark"]) for entry in entries]
     table = headline(score_table(runs, comparison))
@@ -62,9 +67,11 @@ def _load(results: Path, folder: Path) -> Ablation:
 
 
 def shown_ablation(ablation: Ablation) -> pd.DataFrame:
-    """The printed form: the usual columns, and the difference with the first row before them."""
+    """The printed form: mIoU, its difference with the first row, and the usual other columns."""
     table = ablation.table
-    printed = shown(table.drop(columns=[n for n in table if n.startswith(DIFFERENCE)]))
+    others = [name for name in metric_names(table) if name not in (*PRINTED, METRIC)]
+    left_out = [f"{name}{end}" for name in others for end in ("", " low", " high")]
+    printed = shown(table.drop(columns=left_out))
     heading = f"{METRIC} less that of {table.variant[0]}"
     printed.insert(3, heading, with_interval(table, DIFFERENCE, "+.1f"))
     printed.insert(0, "Variant", table.variant)
