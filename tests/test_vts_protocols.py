@@ -10,7 +10,7 @@ from drop_properties import set_vts
 from test_config import SCHEMA, minimal
 from tiny import tiny, write_base
 
-from groundvts.config import checked, runs
+from groundvts.config import VARIANT_KEYS, checked, runs
 from groundvts.errors import BadInput
 from groundvts.models.protocols import PROTOCOLS
 from groundvts.models.query import query_tokens
@@ -92,7 +92,7 @@ def test_the_schema_knows_every_setting():
     own = {"sampler", "ratio", "weights"}
     known = {field.name for field in fields(VTSConfig)} - {"seed"}
     assert shared.keys() == known - own
-    assert variant.keys() == known | {"label", "seeds", "main", "backbone"}
+    assert variant.keys() == known | set(VARIANT_KEYS)
     assert set(variant["sampler"]["enum"]) == set(SAMPLERS)
     for key, choices in CHOICES.items():
         assert variant[key]["enum"] == list(choices)
