@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats()
             self._before = torch.cuda.memory_allocated()
         else:
+            _return_freed()
             try:
                 RESET.write_text("5")  # the peak starts anew
             except OSError as error:
@@ -36,6 +38,13 @@ class PeakMemory:
     def __exit__(self, *_) -> None:
         peak = torch.cuda.max_memory_allocated() if self.on_gpu else _status("VmHWM")
         self.bytes = max(peak - self._before, 0)
+
+
+def _return_freed() -> None:
+    """Hands freed memory that the C library keeps back to the system, so that it counts again."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
+    if trim:
+        trim(0)
 
 
 def _status(key: str) -> int:
