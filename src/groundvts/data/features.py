@@ -71,9 +71,14 @@ def _key(frame_key: str, made_by: list) -> str:
 
 
 @torch.no_grad()
-def _features(model, video: VideoInput):
+def tower_rows(model, video: VideoInput) -> torch.Tensor:
+    """The tower's output (P, width) for one video's pixels, on the model's device."""
     grid = torch.tensor([video.grid_thw], device=model.device)
-    return model.vision_features(video.patches.to(model.device), grid).float().cpu().numpy()
+    return model.vision_features(video.patches.to(model.device), grid)
+
+
+def _features(model, video: VideoInput):
+    return tower_rows(model, video).float().cpu().numpy()
 
 
 class FeatureCache:

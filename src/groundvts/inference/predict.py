@@ -1,7 +1,12 @@
-"""Answers and kept tokens of a model for a list of moments, one line for each, in their order."""
+"""Answers and kept tokens of a model for a list of moments, one line for each, in their order.
+
+Notable: a batch is asked all kinds of passes before the next one, so that a video goes through the
+vision tower once for all queries about it.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,7 +15,10 @@ import torch
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
+from groundvts.inference.batches import WHOLE, Batch, Shard, batched, dealt
+from groundvts.inference.journal import Journal
 from groundvts.inference.passes import PASSES
+from groundvts.inference.tower import Stopwatch, Videos
 from groundvts.progress import Progress
 from groundvts.prompts import Prompts
 
@@ -30,82 +38,109 @@ def predict(
     kinds: Sequence[str] = (MAIN,),
     protocol: str = "fixed",
     label: str | None = None,
+    shard: Shard = WHOLE,
+    journal: Journal | None = None,
 ) -> list[dict]:
-    """Greedy answers to all moments, one pass for each of `kinds` (see `passes`).
+    """Greedy answers to all moments of `shard`, one pass for each of `kinds` (see `passes`).
 
     A line holds the answer of the pass `grounding` with its windows (s), and under `highlights` and
     `question` those of the others; what highlights give is its `saliency`. A moment whose video
     cannot be read, or an answer that cannot, stays with its reason in `failure`. `max_new_tokens`
-    has an entry for each kind; `label` shows progress.
+    has an entry for each kind; `label` shows progress. What `journal` knows is not asked again.
     """
-    found: list[dict] = [_identity(moment) for moment in moments]
-    for kind in kinds:
-        shown = label and (label if len(kinds) == 1 else f"{label} {kind}")
-        job = (model, encoder, source, moments, prompts, batch_size, max_new_tokens[kind])
-        for line, entry in zip(found, _pass(kind, *job, protocol, shown), strict=True):
-            _join(line, kind, entry)
-    return found
+    hindered = {kind: _hindered(kind, moments, encoder, source, prompts) for kind in kinds}
+    asked = [m for m in moments if any(m.id not in hindered[kind] for kind in kinds)]
+    batches = dealt(_batches(model, asked, source, batch_size), source, shard)
+    journal = journal or Journal()
+    asking = _Asking(model, encoder, source, prompts, max_new_tokens, protocol, hindered)
+    _answer(asking, batches, journal, label)
+    refused = {m.id for m in moments} - {m.id for m in asked} if shard.number == 1 else ()
+    return [
+        journal.lines[moment.id] if moment.id in journal.lines else asking.line(moment, {})
+        for moment in moments
+        if moment.id in journal.lines or moment.id in refused
+    ]
 
 
-def _join(line: dict, kind: str, entry: dict) -> None:
-    """Adds a pass to a moment's line: the main one as it is, another under its name."""
-    if kind != MAIN:
-        entry[kind] = {key: entry.pop(key) for key in SAID}
-    line |= {key: value for key, value in entry.items() if key not in line}
+def _answer(asking: _Asking, batches: list[Batch], journal: Journal, label: str | None) -> None:
+    """Asks what `journal` does not know of the batches, and writes it there."""
+    left = journal.take_over(batches)
+    total, known = sum(map(len, batches)), journal.taken_over
+    progress = Progress(label, total, "query", known) if label and left else None
+    if label and known:
+        print(f"{label}: {known} of {total} queries are answered already", file=sys.stderr)
+    for batch in left:
+        journal.add(asking.lines(batch), asking.watch.lap())
+        if progress:
+            progress.update(len(batch))
+    if progress:
+        progress.close()
+
+
+class _Asking:
+    """How a model is asked; `hindered` holds, by kind and id, what cannot be."""
+
+    def __init__(
+        self, model, encoder: Encoder, source, prompts, max_new_tokens, protocol, hindered
+    ) -> None:
+        self.model, self.encoder, self.prompts = model, encoder, prompts
+        self.max_new_tokens, self.protocol, self.hindered = max_new_tokens, protocol, hindered
+        self.watch = Stopwatch(model.device)
+        self.videos = Videos(model, source, self.watch)
+
+    def lines(self, batch: Batch) -> list[dict]:
+        """The lines of a batch."""
+        started, entries = time.perf_counter(), {}
+        self.videos.hold(moment.video for moment in batch)
+        for kind in self.hindered:  # the first kind's seconds hold those of videos and tower
+            entries[kind] = self._entries(kind, batch, started)
+            started = time.perf_counter()
+        return [self.line(moment, entries) for moment in batch]
+
+    def line(self, moment: Moment, entries: dict[str, dict[str, dict]]) -> dict:
+        """A moment's line: the main pass as it is, the others under their names."""
+        line = _identity(moment)
+        for kind, hindered in self.hindered.items():
+            entry = dict(entries.get(kind, {}).get(moment.id) or hindered[moment.id])
+            if kind != MAIN:
+                entry[kind] = {key: entry.pop(key) for key in SAID}
+            line |= {key: value for key, value in entry.items() if key not in line}
+        return line
+
+    def _entries(self, kind: str, batch: Batch, started: float) -> dict[str, dict]:
+        """What one kind of pass, begun at `started`, gives, by id."""
+        batch = [moment for moment in batch if moment.id not in self.hindered[kind]]
+        said = self._answers(kind, batch) if batch else []
+        entries = {}
+        seconds = (time.perf_counter() - started) / max(len(batch), 1)
+        for moment, (answer, cut, kept) in zip(batch, said, strict=True):
+            read = PASSES[kind].read(answer, moment, self.protocol)
+            limit = f"cut at {self.max_new_tokens[kind]} tokens" if cut else None
+            read["detail"] = "; ".join(filter(None, [read["detail"], limit])) or None
+            entries[moment.id] = {"answer": answer, **read, "seconds": seconds, **kept}
+        return entries
+
+    def _answers(self, kind: str, batch: Batch) -> list[tuple[str, bool, dict]]:
+        """Answer, whether it was cut, and kept tokens of each moment of a batch."""
+        with self.watch.stage("reduce"):
+            job = (self.model, self.encoder, self.videos, batch, self.prompts, kind)
+            reduced, tokens = _reduce(*job)
+        with self.watch.stage("generate"):
+            new_BL = self.model.generate_from(
+                reduced,
+                max_new_tokens=self.max_new_tokens[kind],
+                do_sample=False,
+                eos_token_id=self.encoder.end_of_turn,
+                pad_token_id=self.encoder.pad,
+            )
+        answers = self.encoder.tokenizer.batch_decode(new_BL, skip_special_tokens=True)
+        cut_B = (new_BL != self.encoder.end_of_turn).all(dim=1).tolist()
+        return list(zip(answers, cut_B, tokens, strict=True))
 
 
 def has_failed(line: dict) -> bool:
     """Whether any pass of a moment's line failed."""
     return any(part.get("failure") for part in (line, *(line.get(kind, {}) for kind in PASSES)))
-
-
-def _pass(
-    kind: str,
-    model,
-    encoder: Encoder,
-    source,
-    moments: list[Moment],
-    prompts: Prompts,
-    batch_size: int,
-    max_new_tokens: int,
-    protocol: str,
-    label: str | None,
-) -> list[dict]:
-    """The entry of each moment for one kind."""
-    entries = _hindered(kind, moments, encoder, source, prompts)
-    asked = [moment for moment in moments if moment.id not in entries]
-    progress = Progress(label, len(asked), "query") if label else None
-    for batch in _batches(model, asked, source, batch_size):
-        started = time.perf_counter()
-        said = _answers(kind, model, encoder, source, batch, prompts, max_new_tokens)
-        seconds = (time.perf_counter() - started) / len(batch)
-        for moment, (answer, cut, kept) in zip(batch, said, strict=True):
-            read = PASSES[kind].read(answer, moment, protocol)
-            details = [read["detail"], f"cut at {max_new_tokens} tokens" if cut else None]
-            read["detail"] = "; ".join(filter(None, details)) or None
-            entries[moment.id] = {"answer": answer, **read, "seconds": seconds, **kept}
-        if progress:
-            progress.update(len(batch))
-    if progress:
-        progress.close()
-    return [entries[moment.id] for moment in moments]
-
-
-def _answers(
-    kind: str, model, encoder: Encoder, source, batch: list[Moment], prompts: Prompts, most: int
-) -> list[tuple[str, bool, dict]]:
-    """Answer, whether it was cut at `most` tokens, and kept tokens of each moment of a batch."""
-    reduced, tokens = _reduce(model, encoder, source, batch, prompts, kind)
-    new_BL = model.generate_from(
-        reduced,
-        max_new_tokens=most,
-        do_sample=False,
-        eos_token_id=encoder.end_of_turn,
-        pad_token_id=encoder.pad,
-    )
-    answers = encoder.tokenizer.batch_decode(new_BL, skip_special_tokens=True)
-    cut_B = (new_BL != encoder.end_of_turn).all(dim=1).tolist()
-    return list(zip(answers, cut_B, tokens, strict=True))
 
 
 @torch.no_grad()
@@ -118,8 +153,10 @@ def select_tokens(
     """
     entries = _hindered(MAIN, moments, encoder, source, prompts)
     asked = [moment for moment in moments if moment.id not in entries]
+    videos = Videos(model, source, Stopwatch(model.device))
     for batch in _batches(model, asked, source, batch_size):
-        _, tokens = _reduce(model, encoder, source, batch, prompts)
+        videos.hold(moment.video for moment in batch)
+        _, tokens = _reduce(model, encoder, videos, batch, prompts)
         entries |= {moment.id: kept for moment, kept in zip(batch, tokens, strict=True)}
     return [_identity(moment) | entries[moment.id] for moment in moments]
 
@@ -139,17 +176,14 @@ def prompt_batch(
     return batch
 
 
-def _batches(model, moments: list[Moment], source, size: int) -> Iterator[list[Moment]]:
-    """Moments in batches, those of one length together.
+def _batches(model, moments: list[Moment], source, size: int) -> list[Batch]:
+    """Moments in batches.
 
     Where the query's scope is `official`, padding counts as query, so that each is asked alone, as
     the released code does.
     """
-    if (model.config.vts or {}).get("query_scope") == "official":
-        size = 1
-    readable = sorted(moments, key=lambda moment: (source.duration(moment.video), moment.video))
-    for first in range(0, len(readable), size):
-        yield readable[first : first + size]
+    alone = (model.config.vts or {}).get("query_scope") == "official"
+    return batched(moments, source, 1 if alone else size)
 
 
 def _reduce(
