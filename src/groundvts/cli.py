@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from groundvts.errors import BadInput, RunFailed
-from groundvts.verbs import checkpoints, data, models, protocols, results, toy
+from groundvts.verbs import checkpoints, data, models, protocols, results, shards, toy
 
 WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError,
                PermissionError)  # fmt: skip
@@ -149,6 +149,10 @@ def _model_verbs(verb: Callable) -> None:
     add("--run", "--model", "--moments", "--source", "--settings", "--out")
     add("--kinds", nargs="+", choices=("grounding", "highlights", "question"), required=False,
         help="what is asked, if not what the moments are annotated for")  # fmt: skip
+    add("--shard", required=False, help="one part of several, as 2-of-4")
+    add("--journal", required=False, help="folder of answers as they come (default: beside --out)")
+    add = verb("gather", shards.gather, "join the predictions of all shards")
+    add("--moments", "--out")("--parts", nargs="+", help="predictions of each shard")
     add = verb("ground", models.ground, "find when a query happens in a video")
     add("model", "video", "query")
     add("--out", required=False, help="folder for a JSON record and a picture")

@@ -31,6 +31,7 @@ READING += ["official_answers"]
 CACHE_OPTIONS = f"--cache {shlex.quote(CACHE['folder'])} --timeout {CACHE['timeout']}"
 if CACHE["limit_gb"] is not None:
     CACHE_OPTIONS += f" --limit-gb {CACHE['limit_gb']}"
+SHARDS = config["inference"]["shards"]
 PROMPTS = {"prompts_file": config["prompts"]["file"], "prompts_set": config["prompts"]["set"]}
 
 ASKED = asked(config)
@@ -200,6 +201,12 @@ def run_seed(name):
 
 def model_of(wildcards):
     return f"{R}/merged/{wildcards.run}" if wildcards.run in RUNS else base_model(wildcards.run)
+
+
+def asking(wildcards):
+    """Settings of inference; how the work is shared is none."""
+    how = {key: value for key, value in config["inference"].items() if key != "shards"}
+    return settings("protocol", seed=run_seed(wildcards.run), **PROMPTS, **how)
 
 
 def notebook_inputs(wildcards):

@@ -1,4 +1,6 @@
 # Predictions: one line for every query, from each merged model, the base and the constant window.
+# Answers are kept as they come in `<benchmark>.answered`, outside the rules' outputs: a job that was
+# killed, or shards of another number, go on from there. Delete that folder to ask anew.
 
 
 rule infer:
@@ -14,11 +16,11 @@ rule infer:
     priority: 5
     conda:
         ENV
+    resources:
+        gpu=1,
     params:
         templates=TEMPLATES,
-        settings=lambda w: settings(
-            "protocol", seed=run_seed(w.run), **PROMPTS, **config["inference"]
-        ),
+        settings=asking,
     message:
         "Answering the queries of {wildcards.benchmark}: {wildcards.run}"
     shell:
@@ -46,4 +48,62 @@ rule constant:
         "--out {output.predictions} 2>&1 | tee {log}"
 
 
-ruleorder: constant > infer
+if SHARDS == 1:
+
+    ruleorder: constant > infer
+
+else:
+
+    scattergather:
+        shards=SHARDS,
+
+    rule infer_shard:
+        input:
+            model=model_of,
+            moments=lambda w: moments(TESTS[w.benchmark]),
+            source=lambda w: source(TESTS[w.benchmark], backbone_of(w.run)),
+        output:
+            predictions=temp(f"{R}/predictions/{{run}}/{{benchmark}}.shards/{{scatteritem}}.jsonl"),
+            record=temp(f"{R}/predictions/{{run}}/{{benchmark}}.shards/{{scatteritem}}.record.json"),
+        log:
+            f"{R}/logs/infer/{{run}}_{{benchmark}}_{{scatteritem}}.log",
+        priority: 5
+        conda:
+            ENV
+        resources:
+            gpu=1,
+        params:
+            templates=TEMPLATES,
+            settings=asking,
+            journal=lambda w: f"{R}/predictions/{w.run}/{w.benchmark}.answered",
+        message:
+            "Answering part {wildcards.scatteritem} of {wildcards.benchmark}: {wildcards.run}"
+        shell:
+            "groundvts infer --run {wildcards.run} --model {input.model} "
+            "--moments {input.moments} --source {input.source} --settings {params.settings:q} "
+            "--shard {wildcards.scatteritem} --journal {params.journal} "
+            "--out {output.predictions} 2>&1 | tee {log}"
+
+    rule gather:
+        input:
+            parts=gather.shards(
+                f"{R}/predictions/{{{{run}}}}/{{{{benchmark}}}}.shards/{{scatteritem}}.jsonl"
+            ),
+            records=gather.shards(
+                f"{R}/predictions/{{{{run}}}}/{{{{benchmark}}}}.shards/{{scatteritem}}.record.json"
+            ),
+            moments=lambda w: moments(TESTS[w.benchmark]),
+        output:
+            predictions=f"{R}/predictions/{{run}}/{{benchmark}}.jsonl",
+            record=f"{R}/predictions/{{run}}/{{benchmark}}.record.json",
+        log:
+            f"{R}/logs/infer/{{run}}_{{benchmark}}.log",
+        conda:
+            ENV
+        message:
+            "Joining the parts of {wildcards.benchmark}: {wildcards.run}"
+        shell:
+            "groundvts gather --parts {input.parts} --moments {input.moments} "
+            "--out {output.predictions} 2>&1 | tee {log}"
+
+    ruleorder: constant > gather > infer

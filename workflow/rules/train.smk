@@ -69,6 +69,7 @@ rule train_stage:
         ENV
     threads: 1
     resources:
+        gpu=1,
         mem_mb=2000,
     params:
         settings=lambda w: run_settings(w, stage=config["stages"][w.stage]),
@@ -100,6 +101,8 @@ rule merge:
     priority: 5
     conda:
         ENV
+    resources:
+        gpu=1,
     params:
         settings=lambda w: run_settings(w, "frames"),
         templates=TEMPLATES,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from groundvts import records
+from groundvts import gpus, records
 from groundvts.verbs.data import split_pairs
 from groundvts.verbs.settings import read_settings
+
+if TYPE_CHECKING:
+    from groundvts.inference.batches import Shard
 
 
 def _folder(name: str, model: str) -> dict[str, str]:
@@ -27,6 +31,7 @@ def _recording(verb: str, settings: dict, inputs: dict):
 
 def train(options: Namespace) -> None:
     """Trains one stage; settings `protocol`, `seed`, `vts`, `stage` and those of `prompts`."""
+    gpus.take()
     from groundvts.data.conversations import read_conversations
     from groundvts.data.features import open_source
     from groundvts.data.inputs import Encoder
@@ -72,6 +77,7 @@ def train(options: Namespace) -> None:
 
 def merge(options: Namespace) -> None:
     """Merges an adapter; settings `protocol`, `seed`, `vts`, `frames` and those of `prompts`."""
+    gpus.take()
     from groundvts.data.features import open_source
     from groundvts.data.inputs import Encoder
     from groundvts.data.moment import read_moments
@@ -100,46 +106,59 @@ def merge(options: Namespace) -> None:
 def infer(options: Namespace) -> None:
     """Answers every query; settings of `inference` and `prompts`, `protocol` and a seed.
 
-    Asks for what the moments are annotated for, unless --kinds names it.
+    Asks for what the moments are annotated for, unless --kinds names it. Answers are kept in
+    --journal as they come: with the same settings, inputs and code none is asked for twice, whether
+    the run was killed or the work is shared out anew.
     """
-    from groundvts.data.features import open_source
+    gpus.take()
     from groundvts.data.files import write_jsonl
+    from groundvts.inference.batches import WHOLE, Shard
+    from groundvts.inference.journal import forget_others
+
+    settings, out = read_settings(options.settings), Path(options.out)
+    shard = Shard.read(options.shard) if options.shard else WHOLE
+    journal = Path(options.journal or out.with_suffix(".answered"))
+    inputs = {**_folder("model", options.model), "moments": options.moments}
+    inputs["source"] = _index(options.source)
+    with _recording("infer", settings, inputs) as record:
+        record["run"], record["model"] = options.run, options.model
+        predictions = _answers(options, settings, shard, journal, record)
+    write_jsonl(out, predictions)
+    records.write_json(out.with_suffix(".record.json"), record)
+    if shard == WHOLE:
+        forget_others(journal, record["fingerprint"])
+
+
+def _answers(
+    options: Namespace, settings: dict, shard: Shard, folder: Path, record: dict
+) -> list[dict]:
+    """The predictions of a shard; adds to the record what was asked and how it went."""
+    from groundvts.data.features import open_source
     from groundvts.data.inputs import Encoder
     from groundvts.data.moment import read_moments
+    from groundvts.inference.journal import open_journal
     from groundvts.inference.passes import annotated_kinds
     from groundvts.inference.predict import has_failed, predict
     from groundvts.models.load import load_model
     from groundvts.prompts import Prompts
 
-    settings, out = read_settings(options.settings), Path(options.out)
-    inputs = {**_folder("model", options.model), "moments": options.moments}
-    inputs["source"] = _index(options.source)
-    with _recording("infer", settings, inputs) as record:
-        model, encoder = load_model(options.model), Encoder(options.model)
-        source = open_source(options.source, encoder)
-        source.check(model)
-        prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
-        moments = read_moments(options.moments)
-        kinds = options.kinds or annotated_kinds(moments)
-        predictions = predict(
-            model,
-            encoder,
-            source,
-            moments,
-            prompts,
-            settings["batch_size"],
-            settings["max_new_tokens"],
-            kinds,
-            settings["protocol"],
-            label=f"{options.run} infer",
-        )
-        failed = sum(map(has_failed, predictions))
-        asked = len(predictions)
-        record["run"], record["model"] = options.run, options.model
-        record["prompts"], record["kinds"] = prompts.templates, kinds
-        record["counts"] = {"asked": asked, "scored": asked - failed, "failed": failed}
-    write_jsonl(out, predictions)
-    records.write_json(out.with_suffix(".record.json"), record)
+    model, encoder = load_model(options.model), Encoder(options.model)
+    source = open_source(options.source, encoder)
+    source.check(model)
+    prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
+    moments = read_moments(options.moments)
+    kinds = options.kinds or annotated_kinds(moments)
+    same = [settings, options.model, prompts.templates, kinds, record["source"]]
+    record["fingerprint"] = records.fingerprint(same, record["inputs"])
+    record["prompts"], record["kinds"] = prompts.templates, kinds
+    asked = (model, encoder, source, moments, prompts)
+    how = (settings["batch_size"], settings["max_new_tokens"], kinds, settings["protocol"])
+    with open_journal(folder, record["fingerprint"], shard) as journal:
+        found = predict(*asked, *how, f"{options.run} infer", shard, journal)
+    failed = sum(map(has_failed, found))
+    record["counts"] = {"asked": len(found), "scored": len(found) - failed, "failed": failed}
+    record["speed"] = journal.speed()
+    return found
 
 
 def ground(options: Namespace) -> None:
