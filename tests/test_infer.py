@@ -1,9 +1,7 @@
 """The verbs that answer and gather: whole, in parts, and killed at any moment."""
 
 import json
-import os
 import random
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -145,7 +143,7 @@ def kill_at_random(made: Path, out: Path, kills: int, seed: int) -> int:
             while run.poll() is None and batches(out) < answered + more:
                 time.sleep(0.001)
             time.sleep(generator.random() * 0.02)
-            os.kill(run.pid, signal.SIGKILL)
+            run.kill()
         assert not out.exists() or batches(out) == BATCHES
         killed += not out.exists()
     return killed

@@ -79,3 +79,23 @@ rule benchmark_time_by_stage:
     shell:
         "python {input.script} --model {input.model} --videos {input.videos} "
         "--moments {input.moments} {params.options} --out {output} 2>&1 | tee {log}"
+
+
+rule benchmark_grouped_inference:
+    input:
+        videos=f"{R}/benchmark/videos",
+        script="benchmarks/grouped_inference.py",
+        helper="benchmarks/whole_model.py",
+    output:
+        f"{R}/benchmarks/grouped_inference.json",
+    log:
+        f"{R}/logs/benchmarks/grouped_inference.log",
+    conda:
+        ENV
+    threads: workflow.cores
+    resources:
+        gpu=1,
+    message:
+        "Comparing queries grouped by video with one at a time (some minutes)"
+    shell:
+        "python {input.script} --videos {input.videos} --out {output} 2>&1 | tee {log}"
