@@ -263,3 +263,22 @@ def test_another_scale_is_refused_in_one_line(work):
     failed = snakemake(work, "-n", "--config", "scale=paper", "base=somewhere")
     assert failed.returncode == 1
     assert "scale" in failed.stderr.splitlines()[-1]
+
+
+def test_another_number_of_shards_asks_nothing_again(work):
+    """Last, since gathered predictions are newer than their scores."""
+    out = work / "results" / "toy" / "predictions" / "base" / "mine.jsonl"
+    plan = changed(work, lambda c: c["inference"].update(shards=3))
+    assert (plan["infer_shard"], plan["gather"]) == (30, 10)
+    assert not {"infer", "train_stage", "merge"} & set(plan)
+    whole = [json.loads(line) for line in out.read_text().splitlines()]
+    config = copy.deepcopy(CONFIG)
+    config["inference"]["shards"] = 2
+    write_config(work, config)
+    done = snakemake(work, "--", str(out.relative_to(work)))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [json.loads(line) for line in out.read_text().splitlines()] == whole
+    made = record(out.with_suffix(".record.json"))
+    assert made["speed"]["taken_over"] == made["speed"]["queries"] > 0
+    assert len(made["shards"]) == 2
+    assert not (out.parent / "mine.shards" / "1-of-2.jsonl").exists()
