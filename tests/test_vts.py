@@ -128,6 +128,14 @@ def test_shared_start_is_one_orthogonal_matrix():
                              (p.project_visual, p.project_query)])  # fmt: skip
 
 
+def test_a_module_in_bfloat16_starts_shared_too():
+    vts = module(start="shared").bfloat16()
+    vts.reset_parameters()
+    assert torch.equal(vts.project_visual.weight, vts.project_query.weight)
+    product = vts.project_visual.weight.float() @ vts.project_visual.weight.float().T
+    torch.testing.assert_close(product, torch.eye(8), atol=0.02, rtol=0)
+
+
 def test_scores_are_a_softmax_by_the_stated_formula():
     tokens, valid, query, *_ = inputs([6, 4])
     plain = module(score_norm="none", tau=2.0)

@@ -49,9 +49,11 @@ class VTS(nn.Module):
             if isinstance(layer, nn.Linear):
                 layer.reset_parameters()
         if self.config.start == "shared":
-            nn.init.orthogonal_(self.project_visual.weight)
+            weight = self.project_visual.weight
+            start = nn.init.orthogonal_(torch.empty_like(weight, dtype=torch.float32))
             with torch.no_grad():
-                self.project_query.weight.copy_(self.project_visual.weight)
+                weight.copy_(start)  # no decomposition is there for bfloat16
+                self.project_query.weight.copy_(start)
         self.centre_D.zero_()
         self.centre_steps.zero_()
 
