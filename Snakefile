@@ -12,6 +12,7 @@ from snakemake.utils import min_version
 from groundvts.config import MAIN_BENCHMARK, asked, checked, of_backbone, runs, untrained
 from groundvts.data.validate import check_policy
 from groundvts.errors import BadInput
+from groundvts.launcher import Launcher
 from groundvts.prompts import Prompts
 from groundvts.records import code_hash
 

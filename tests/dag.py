@@ -22,7 +22,7 @@ def tiny_config() -> dict:
     """The toy configuration with every number cut down; one variant of each backbone."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     for stage in config["stages"].values():
-        stage.update(steps=3, batch_size=4)
+        stage.update(steps=3, batch_size=2, global_batch=4)
     kept = ("vts-0.25", "internvl-vts-0.25")
     config["variants"] = {name: {**config["variants"][name], "seeds": [0]} for name in kept}
     config["ablations"] = {"backbones": {"title": "Backbones", "variants": list(kept)}}

@@ -46,7 +46,7 @@ def test_defaults_are_the_papers_recipe():
     stages = [StageSettings.from_dict(stage) for stage in config["stages"].values()]
     assert [stage.epochs for stage in stages] == [1, 2, 3]
     assert [max(stage.learning_rate.values()) for stage in stages] == [1e-5, 2e-4, 1e-4]
-    assert {stage.batch_size * stage.accumulation for stage in stages} == {8}
+    assert {(stage.batch_size, stage.global_batch) for stage in stages} == {(2, 64)}
     assert {(s.lora_rank, s.lora_alpha, s.lora_dropout) for s in stages} == {(8, 16, 0.05)}
     assert [stage.data for stage in stages] == [
         ["llava_video"],

@@ -207,6 +207,16 @@ def test_an_edited_notebook_reruns_that_notebook(work):
     }
 
 
+def test_another_launcher_trains_nothing_anew(work):
+    before = planned(work)
+    launcher = {"engine": "deepspeed", "processes": 2, "zero": 2, "gradient_checkpointing": True}
+
+    def change(config):
+        config["launcher"] = launcher
+
+    assert changed(work, change) == before
+
+
 def test_an_edited_library_trains_nothing(work):
     with open(work / "src" / "groundvts" / "models" / "vts.py", "a") as file:
         file.write("# a comment\n")

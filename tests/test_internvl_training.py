@@ -53,7 +53,7 @@ def test_stages_follow_one_another_and_merge(base, tmp_path):
     data = [(conversations(moments, prompts, ["grounding"], "{:02.0f}", 0), source)]
     previous = None
     for stage, rates in (("warmup", {"vts": 1e-2}), ("joint", RATES), ("grounding", RATES)):
-        settings = StageSettings(["own"], rates, steps=2, batch_size=2, accumulation=1)
+        settings = StageSettings(["own"], rates, steps=2, batch_size=2, global_batch=2)
         job = StageRun("run", stage, str(base), previous, VTS, settings, 0,
                        tmp_path / "checkpoints" / stage, tmp_path / stage)  # fmt: skip
         train_stage(job, encoder, data, moments, source, prompts, stage)

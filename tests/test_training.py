@@ -19,13 +19,15 @@ from groundvts.inference.ground import OneVideo
 from groundvts.inference.predict import select_tokens
 from groundvts.models.load import load_model
 from groundvts.prompts import Prompts
+from groundvts.training.checkpoints import checkpoint_folder, last_checkpoint
 from groundvts.training.merge import merge
+from groundvts.training.samples import Samples
 from groundvts.training.stages import StageSettings, stage_model, trainable_parameters
 from groundvts.training.train import StageRun, train_stage
-from groundvts.training.trainer import Samples, checkpoint_folder, last_checkpoint
 
 PROMPTS = Prompts.load("toy")
 VTS = {"hidden_size": 16, "ratio": 0.5}
+ALONE = {"processes": 1, "zero": None}
 RATES = {"vts": 1e-2, "projector": 1e-2, "lora": 1e-2}
 MOMENTS = [
     Moment(f"m{i}", "charades_sta", "train", "clip", 6.0, query, ((1.0, 3.0 + i % 2),), i + 1)
@@ -34,7 +36,7 @@ MOMENTS = [
 
 
 def stage(data=("charades_sta",), rates=RATES, **more):
-    settings = {"steps": 4, "batch_size": 2, "accumulation": 1, "checkpoint_steps": 2, **more}
+    settings = {"steps": 4, "batch_size": 2, "global_batch": 2, "checkpoint_steps": 2, **more}
     return StageSettings(data=list(data), learning_rate=rates, **settings)
 
 
@@ -153,9 +155,9 @@ def test_a_stage_continues_from_its_last_whole_checkpoint(base, source, tmp_path
             run(base, source, tmp_path / "again", settings)
     checkpoints = tmp_path / "again" / "checkpoints" / "grounding"
     assert (checkpoints / "checkpoint-10").exists()  # finished: it leaves no step to do
-    assert last_checkpoint(checkpoints).name == "checkpoint-9"
+    assert last_checkpoint(checkpoints, ALONE).name == "checkpoint-9"
     (checkpoints / "checkpoint-12").mkdir()  # half written: no trainer state
-    assert last_checkpoint(checkpoints).name == "checkpoint-9"
+    assert last_checkpoint(checkpoints, ALONE).name == "checkpoint-9"
     again, payload = run(base, source, tmp_path / "again", settings)
     assert (payload["steps"], payload["resumed_from"]) == (10, 9)
     assert not list(checkpoints.glob("checkpoint-*"))

@@ -143,6 +143,10 @@ def _model_verbs(verb: Callable) -> None:
         help="each file of conversations with its frame or feature cache")  # fmt: skip
     add("--probe", metavar="MOMENTS=FRAMES", help="where the sampler's choice is looked at")
     add("--previous", required=False, help="the stage before")
+    add("--zero", type=int, choices=(0, 2, 3), required=False, help="on DeepSpeed, with this stage")
+    add("--offload", action="store_true", required=False, help="ZeRO's states in main memory")
+    add("--checkpointing", action="store_true", required=False, help="recompute activations")
+    add("--workers", type=_count, default=0, required=False, help="processes that make samples")
     add = verb("merge", models.merge, "merge an adapter into an ordinary model folder")
     add("--run", "--base", "--adapter", "--moments", "--source", "--settings", "--out")
     add = verb("infer", models.infer, "answer every query of a benchmark")

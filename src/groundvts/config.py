@@ -9,6 +9,7 @@ from pathlib import Path
 from jsonschema import Draft202012Validator, validators
 
 from groundvts.errors import BadInput
+from groundvts.launcher import Launcher
 from groundvts.models.protocols import vts_settings
 
 PUBLISHED = (
@@ -62,6 +63,10 @@ def checked(config: dict, schema_file: Path) -> dict:
         )
     _check_benchmarks(completed)
     _check_names(completed)
+    try:
+        Launcher(**completed["launcher"]).check(completed["stages"])
+    except BadInput as error:
+        raise BadInput(f"config: {error}") from None
     for run in runs(completed):
         if run.vts["decode"] == "leak" and run.vts["drop"] != "masked":
             raise BadInput(f"config: variants.{run.variant}: decode leak: set drop to masked")

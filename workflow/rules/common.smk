@@ -13,6 +13,7 @@ if config["scale"] != "toy":
 
 R = f"results/{config['scale']}"
 CACHE = config["cache"]
+LAUNCHER = Launcher(**config["launcher"])
 ENV = "../../envs/groundvts.yaml"
 RUNS = {run.name: run for run in runs(config)}
 MAIN = [name for name, run in RUNS.items() if run.main]

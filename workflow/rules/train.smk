@@ -67,10 +67,11 @@ rule train_stage:
         f"{R}/logs/train/{{run}}_{{stage}}.log",
     conda:
         ENV
-    threads: 1
+    threads: LAUNCHER.threads
     resources:
-        gpu=1,
-        mem_mb=2000,
+        **LAUNCHER.resources,
+        gpu=LAUNCHER.processes,
+        mem_mb=2000 * LAUNCHER.processes,
     params:
         settings=lambda w: run_settings(w, stage=config["stages"][w.stage]),
         templates=TEMPLATES,
@@ -82,7 +83,8 @@ rule train_stage:
     message:
         "Training {wildcards.run}: {wildcards.stage}"
     shell:
-        "groundvts train --run {wildcards.run} --stage {wildcards.stage} --base {input.base} "
+        f"{LAUNCHER.command()} "
+        "--run {wildcards.run} --stage {wildcards.stage} --base {input.base} "
         "{params.previous} --data {params.data} --probe {input.probe}={input.probe_source} "
         "--settings {params.settings:q} --checkpoints {params.checkpoints} --out {output} "
         "2>&1 | tee {log}"

@@ -26,7 +26,9 @@ class StageSettings:
 
     learning_rate: one for each group that trains: `vts`, `projector`, `lora`.
     steps: optimiser steps, or None to train `epochs` over the data.
-    batch_size: samples of one process and step; `accumulation` steps make an optimiser step.
+    batch_size: samples of one process at a time.
+    global_batch: samples of an optimiser step, over all processes; gradients are added up to it.
+    dtype: `bfloat16` or `float32`; `auto`: bfloat16 on a GPU.
     lora_vision: LoRA on InternVL's vision tower too, as the released training does; the tower
       then changes, and features of it that were computed before do not hold.
     """
@@ -36,7 +38,8 @@ class StageSettings:
     steps: int | None = None
     epochs: float = 1
     batch_size: int = 2
-    accumulation: int = 4
+    global_batch: int = 64
+    dtype: str = "auto"
     warmup: float = 0.1
     min_learning_rate: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from peft import PeftModel
 from transformers import set_seed
 
 from groundvts.data.conversations import Conversation
@@ -16,14 +18,20 @@ from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
 from groundvts.inference.predict import select_tokens
 from groundvts.models.load import load_model
+from groundvts.models.parts import projector
 from groundvts.prompts import Prompts
+from groundvts.training.checkpoints import checkpoint_folder
+from groundvts.training.engine import Engine, dtype
+from groundvts.training.processes import Processes
+from groundvts.training.samples import Samples
+from groundvts.training.saved import adapter_state, check_adapter
 from groundvts.training.stages import StageSettings, stage_model, trainable_parameters
-from groundvts.training.trainer import Samples, checkpoint_folder, train
+from groundvts.training.trainer import release, train
 
 
 @dataclass(frozen=True)
 class StageRun:
-    """One stage of one run: what it starts from and where it writes."""
+    """One stage of one run: what it starts from, where it writes, and what it runs on."""
 
     run: str
     stage: str
@@ -34,6 +42,18 @@ class StageRun:
     seed: int
     checkpoints: Path
     out: Path
+    engine: Engine = field(default_factory=Engine)
+    processes: Processes = field(default_factory=Processes)
+
+    @property
+    def partial(self) -> Path:
+        """Where the adapter lies until all of it is there."""
+        return self.out.with_name(self.out.name + ".part")
+
+    def load(self):
+        """The base with its sampling module, in the precision of the stage."""
+        kind = "auto" if dtype(self.settings) == "bfloat16" else "float32"
+        return load_model(self.base, self.vts, kind, self.seed)
 
 
 def train_stage(
@@ -48,47 +68,69 @@ def train_stage(
     """Trains one stage and writes its adapter with `selection.jsonl` to `job.out`.
 
     `data` holds conversations beside the source of their videos (a feature cache or frames);
-    `probe` are moments on which the trained sampler's choice is recorded. Returns the payload of
-    the record.
+    `probe` are moments on which the trained sampler's choice is recorded, as saved. Returns the
+    payload of the record; of several processes the first alone writes and has one. RunFailed where
+    the adapter is not what was to be trained.
     """
-    with checkpoint_folder(job.checkpoints, fingerprint):
-        set_seed(job.seed)
-        base = load_model(job.base, job.vts, seed=job.seed)
-        for _, source in data:
-            source.check(base)
-            if job.settings.lora_vision and isinstance(source, FeatureCache):
-                raise BadInput("lora_vision: the vision tower trains, but its features are cached: "
-                               "set features: false")  # fmt: skip
-        scorer, model = base.vts, stage_model(base, job.settings, job.previous)
-        if not scorer.learns and set(job.settings.learning_rate) == {"vts"}:
-            model.enable_input_require_grads()  # the stage trains nothing; it has a backward pass
-        trainable = trainable_parameters(model).to_dict()
-        for group, count in trainable["groups"].items():
-            print(f"{job.run} {job.stage}: trains {group}: {count:,} parameters", flush=True)
-        samples = Samples(data, encoder)
-        label = f"{job.run} {job.stage}"
-        measured = train(model, samples, job.settings, job.checkpoints, label, job.seed)
-        model.eval()
+    first = job.processes.first
+    with checkpoint_folder(job.checkpoints, fingerprint) if first else nullcontext():
+        payload = _trained(job, Samples(data, encoder), data)
+        release()
+        job.processes.part()
+        if not first:
+            return {}
+        model = PeftModel.from_pretrained(job.load(), job.partial).eval()
         selection = select_tokens(model.get_base_model(), encoder, probe_source, probe, prompts)
-        _save(model, selection, job.out)
+        _keep(job, selection)
         for path in job.checkpoints.glob("checkpoint-*"):
             shutil.rmtree(path)
+    return payload
+
+
+def _trained(job: StageRun, samples: Samples, data: list[tuple[list[Conversation], object]]):
+    """Trains the stage into `job.partial` and checks what lies there."""
+    set_seed(job.seed)
+    base = job.load()
+    _check(job, base, [source for _, source in data])
+    for module in (base.vts, projector(base)):
+        module.float()  # small steps on bfloat16 weights would be rounded away
+    scorer, model = base.vts, stage_model(base, job.settings, job.previous)
+    start = adapter_state(model)
+    trainable = trainable_parameters(model).to_dict()
+    label = f"{job.run} {job.stage}"
+    if job.processes.first:
+        shutil.rmtree(job.partial, ignore_errors=True)
+        for group, count in trainable["groups"].items():
+            print(f"{label}: trains {group}: {count:,} parameters", flush=True)
+    where = (job.checkpoints, job.partial, label, job.seed)
+    measured = train(model, samples, job.settings, job.engine, job.processes, *where)
+    if job.processes.first:
+        updates = measured["steps"] - (job.settings.warmup > 0)  # the first rate of a warm-up is 0
+        check_adapter(job.partial, start, scorer.projects, updates)
     return {
         "run": job.run,
         "stage": job.stage,
         **measured,
+        "engine": job.engine.record(job.settings, job.processes),
         "samples": samples.counts(),
         "trainable": trainable,
     }
 
 
-def _save(model, selection: list[dict], out: Path) -> None:
-    """Writes the adapter folder whole: under another name first."""
-    partial = out.with_name(out.name + ".part")
-    shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
+def _check(job: StageRun, base, sources: list) -> None:
+    """BadInput where a stage cannot be trained so: another tower's features, or shared centring."""
+    for source in sources:
+        source.check(base)
+        if job.settings.lora_vision and isinstance(source, FeatureCache):
+            raise BadInput("lora_vision: the vision tower trains, but its features are cached: "
+                           "set features: false")  # fmt: skip
+    if base.vts.config.centring and job.processes.count > 1:
+        raise BadInput("vts.centring: each process would keep a mean of its own: train on one")
+
+
+def _keep(job: StageRun, selection: list[dict]) -> None:
+    """Puts the whole adapter folder in its place."""
     lines = "".join(json.dumps(entry) + "\n" for entry in selection)
-    (partial / "selection.jsonl").write_text(lines, encoding="utf-8")
-    shutil.rmtree(out, ignore_errors=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial.rename(out)
+    (job.partial / "selection.jsonl").write_text(lines, encoding="utf-8")
+    shutil.rmtree(job.out, ignore_errors=True)
+    job.partial.rename(job.out)

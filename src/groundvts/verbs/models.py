@@ -30,17 +30,22 @@ def _recording(verb: str, settings: dict, inputs: dict):
 
 
 def train(options: Namespace) -> None:
-    """Trains one stage; settings `protocol`, `seed`, `vts`, `stage` and those of `prompts`."""
+    """Trains one stage; settings `protocol`, `seed`, `vts`, `stage` and those of `prompts`.
+
+    Started by torchrun, each process runs this; the first one reads, hashes and records for all.
+    """
     gpus.take()
     from groundvts.data.conversations import read_conversations
     from groundvts.data.features import open_source
     from groundvts.data.inputs import Encoder
     from groundvts.data.moment import read_moments
     from groundvts.prompts import Prompts
+    from groundvts.training.engine import Engine
+    from groundvts.training.processes import Processes
     from groundvts.training.stages import StageSettings
     from groundvts.training.train import StageRun, train_stage
 
-    settings = read_settings(options.settings)
+    settings, processes = read_settings(options.settings), Processes.start()
     out = Path(options.out)
     data = [split_pairs(text, 2, "--data", "CONVERSATIONS=FRAMES") for text in options.data]
     probe, probe_source = split_pairs(options.probe, 2, "--probe", "MOMENTS=FRAMES")
@@ -48,7 +53,7 @@ def train(options: Namespace) -> None:
     inputs |= {"previous": options.previous} if options.previous else {}
     for number, (file, source) in enumerate(data):
         inputs |= {f"data {number}": file, f"source {number}": _index(source)}
-    with _recording("train", settings, inputs) as record:
+    with _recording("train", settings, inputs if processes.first else {}) as record:
         prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
         record["prompts"] = prompts.templates
         job = StageRun(
@@ -61,6 +66,8 @@ def train(options: Namespace) -> None:
             seed=settings["seed"],
             checkpoints=Path(options.checkpoints),
             out=out,
+            engine=Engine(options.zero, options.offload, options.checkpointing, options.workers),
+            processes=processes,
         )
         record["base"], encoder = options.base, Encoder(options.base)
         record |= train_stage(
@@ -72,7 +79,8 @@ def train(options: Namespace) -> None:
             prompts,
             records.fingerprint([settings, options.base, record["source"]], record["inputs"]),
         )
-    records.write_json(out / "record.json", record)
+    if processes.first:
+        records.write_json(out / "record.json", record)
 
 
 def merge(options: Namespace) -> None:

@@ -1,0 +1,92 @@
+"""The launcher's command, its refusals, and that it is no reason to train again."""
+
+import dataclasses
+import shlex
+
+import pytest
+
+from groundvts.errors import BadInput
+from groundvts.launcher import Launcher, accumulation
+from groundvts.training.engine import Engine
+
+STAGES = {"joint": {"batch_size": 2, "global_batch": 64}}
+
+
+@pytest.mark.parametrize(
+    ("launcher", "command"),
+    [
+        (Launcher(), "groundvts train"),
+        (Launcher(gradient_checkpointing=True, workers=2),
+         "groundvts train --checkpointing --workers 2"),
+        (Launcher("torchrun", processes=4),
+         "OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 4 -m groundvts.cli train"),
+        (Launcher("deepspeed", processes=2, zero=3, offload=True),
+         "OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 2 -m groundvts.cli train "
+         "--zero 3 --offload"),
+        (Launcher("deepspeed"),
+         "OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 1 -m groundvts.cli train "
+         "--zero 0"),
+        (Launcher("torchrun", processes=4, nodes=2, rendezvous="gpu1.local:29500"),
+         "OMP_NUM_THREADS=1 torchrun --nnodes 2 --rdzv_backend c10d --rdzv_id groundvts "
+         "--rdzv_endpoint gpu1.local:29500 --nproc_per_node 4 -m groundvts.cli train"),
+    ],
+)  # fmt: skip
+def test_one_function_builds_the_command(launcher, command):
+    assert launcher.command() == command
+
+
+def test_several_nodes_of_slurm_meet_at_their_first(tmp_path, monkeypatch):
+    command = Launcher("deepspeed", processes=4, nodes=2, zero=2).command()
+    words = shlex.split(command)
+    assert words[1:8] == ["srun", "--nodes", "2", "--ntasks", "2", "--ntasks-per-node", "1"]
+    assert words[-6:] == ["4", "-m", "groundvts.cli", "train", "--zero", "2"]
+    for name, said in (("srun", 'echo "$@"'), ("scontrol", "echo gpu7; echo gpu8")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{said}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("SLURM_JOB_ID", "4242")
+    monkeypatch.setenv("SLURM_JOB_NODELIST", "gpu[7-8]")
+    import subprocess
+
+    said = subprocess.run(["bash", "-euc", command], capture_output=True, text=True, check=True)
+    assert "--rdzv_id 4242 --rdzv_endpoint gpu7:29742 --nproc_per_node 4" in said.stdout
+    assert Launcher("torchrun", 4, 2).resources["mpi"] == "srun"
+    assert Launcher("torchrun", 4).resources == {}
+
+
+@pytest.mark.parametrize(
+    ("launcher", "named"),
+    [
+        (Launcher(processes=2), "launcher.engine: single is one process"),
+        (Launcher(nodes=2), "launcher.engine: single is one process"),
+        (Launcher("torchrun", zero=2), "torchrun has neither zero nor offload"),
+        (Launcher(offload=True), "single has neither zero nor offload"),
+        (Launcher("deepspeed", offload=True), "launcher.offload: ZeRO stage 0"),
+        (Launcher("torchrun", processes=3), r"stages\.joint\.global_batch: 64 is no multiple of "
+                                            r"batch_size 2 x 3 processes"),
+        (Launcher("torchrun", processes=8, nodes=8), "2 x 64 processes"),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_refused(launcher, named):
+    with pytest.raises(BadInput, match=named):
+        launcher.check(STAGES)
+
+
+def test_the_papers_batch_is_that_of_eight_processes():
+    assert accumulation(2, 64, 8) == 4
+    Launcher("torchrun", processes=8).check(STAGES)
+    Launcher("deepspeed", processes=4, nodes=2, zero=3, offload=True, workers=4).check(STAGES)
+
+
+@pytest.mark.parametrize(
+    ("engine", "shared"),
+    [
+        (Engine(zero=0), {"stage": 0}),
+        (Engine(zero=2, offload=True), {"stage": 2, "offload_optimizer": {"device": "cpu"}}),
+        (Engine(zero=3, offload=True),
+         {"stage": 3, "offload_optimizer": {"device": "cpu"}, "offload_param": {"device": "cpu"}}),
+    ],
+)  # fmt: skip
+def test_deepspeed_shares_out_what_the_stage_says(engine, shared):
+    assert engine.deepspeed()["zero_optimization"] == shared
+    assert dataclasses.replace(engine, zero=None).deepspeed() is None
