@@ -16,6 +16,7 @@ from peft.utils.constants import DUMMY_TARGET_MODULES
 from groundvts.errors import BadInput
 from groundvts.models.parts import PARTS, Parts, parts_of
 
+DTYPES = ("auto", "bfloat16", "float32")
 STAGES = ("warmup", "joint", "grounding")
 LORA_TARGETS = r".*language_model\.layers\.\d+\.self_attn\.[qkvo]_proj"
 
@@ -54,6 +55,8 @@ class StageSettings:
         unknown = set(self.learning_rate) - {"vts", "projector", "lora"}
         if unknown or not self.learning_rate:
             raise BadInput("learning_rate: name one for each group of vts, projector, lora")
+        if self.dtype not in DTYPES:
+            raise BadInput(f"dtype: {self.dtype!r}: choose one of {', '.join(DTYPES)}")
 
     @classmethod
     def from_dict(cls, settings: dict) -> StageSettings:

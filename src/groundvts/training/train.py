@@ -95,6 +95,8 @@ def _trained(job: StageRun, samples: Samples, data: list[tuple[list[Conversation
     for module in (base.vts, projector(base)):
         module.float()  # small steps on bfloat16 weights would be rounded away
     scorer, model = base.vts, stage_model(base, job.settings, job.previous)
+    if not scorer.learns and set(job.settings.learning_rate) == {"vts"}:
+        model.enable_input_require_grads()  # the stage trains nothing; it has a backward pass
     start = adapter_state(model)
     trainable = trainable_parameters(model).to_dict()
     label = f"{job.run} {job.stage}"
