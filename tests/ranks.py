@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -92,19 +91,26 @@ def _break(step: int, rank: int, kind: int) -> None:
     trainer.StageTrainer.training_step = broken
 
 
-def launch(job: dict, folder: Path, processes: int = 2, seconds: int = 240):
-    """Runs the job by torchrun; the finished process."""
+def start(job: dict, folder: Path, processes: int = 2) -> subprocess.Popen:
+    """Starts the job by torchrun."""
     file = folder / f"{Path(job['out']).name}.json"
     file.write_text(json.dumps(job))
     bin_folder = Path(sys.executable).parent
     words = [bin_folder / "torchrun", "--standalone", "--nproc_per_node", str(processes), __file__]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment["PATH"] = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
-    began = time.monotonic()
-    done = subprocess.run([*words, str(file)], env=environment, capture_output=True, text=True,
-                          timeout=seconds)  # fmt: skip
-    done.seconds = time.monotonic() - began
-    return done
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([*words, str(file)], env=environment, text=True, **pipes)
+
+
+def launch(job: dict, folder: Path, seconds: int = 240) -> tuple[int, str]:
+    """Runs the job by torchrun to its end: its status and what it said."""
+    process = start(job, folder)
+    try:
+        said, errors = process.communicate(timeout=seconds)
+    finally:
+        process.kill()
+    return process.returncode, said + errors
 
 
 if __name__ == "__main__":
