@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 
 import pytest
+from torch.distributed.run import get_args_parser
 
 from groundvts.errors import BadInput
 from groundvts.launcher import Launcher, accumulation
@@ -19,16 +20,16 @@ STAGES = {"joint": {"batch_size": 2, "global_batch": 64}}
         (Launcher(gradient_checkpointing=True, workers=2),
          "groundvts train --checkpointing --workers 2"),
         (Launcher("torchrun", processes=4),
-         "OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 4 -m groundvts.cli train"),
+         "OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 4 -m -- groundvts.cli train"),
         (Launcher("deepspeed", processes=2, zero=3, offload=True),
-         "OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 2 -m groundvts.cli train "
+         "OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 2 -m -- groundvts.cli train "
          "--zero 3 --offload"),
         (Launcher("deepspeed"),
-         "OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 1 -m groundvts.cli train "
+         "OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 1 -m -- groundvts.cli train "
          "--zero 0"),
         (Launcher("torchrun", processes=4, nodes=2, rendezvous="gpu1.local:29500"),
          "OMP_NUM_THREADS=1 torchrun --nnodes 2 --rdzv_backend c10d --rdzv_id groundvts "
-         "--rdzv_endpoint gpu1.local:29500 --nproc_per_node 4 -m groundvts.cli train"),
+         "--rdzv_endpoint gpu1.local:29500 --nproc_per_node 4 -m -- groundvts.cli train"),
     ],
 )  # fmt: skip
 def test_one_function_builds_the_command(launcher, command):
@@ -39,7 +40,7 @@ def test_several_nodes_of_slurm_meet_at_their_first(tmp_path, monkeypatch):
     command = Launcher("deepspeed", processes=4, nodes=2, zero=2).command()
     words = shlex.split(command)
     assert words[1:8] == ["srun", "--nodes", "2", "--ntasks", "2", "--ntasks-per-node", "1"]
-    assert words[-6:] == ["4", "-m", "groundvts.cli", "train", "--zero", "2"]
+    assert words[-7:] == ["4", "-m", "--", "groundvts.cli", "train", "--zero", "2"]
     for name, said in (("srun", 'echo "$@"'), ("scontrol", "echo gpu7; echo gpu8")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{said}\n")
         (tmp_path / name).chmod(0o755)
@@ -52,6 +53,18 @@ def test_several_nodes_of_slurm_meet_at_their_first(tmp_path, monkeypatch):
     assert "--rdzv_id 4242 --rdzv_endpoint gpu7:29742 --nproc_per_node 4" in said.stdout
     assert Launcher("torchrun", 4, 2).resources["mpi"] == "srun"
     assert Launcher("torchrun", 4).resources == {}
+
+
+def test_torchrun_hands_the_verbs_options_on():
+    """Some of them begin as its own do (--run and --run-path)."""
+    options = "--run r --stage s --out o --data a=b --probe c=d --base e --settings {} --log x"
+    for launcher in (Launcher("torchrun", 2), Launcher("deepspeed", 2, zero=3, offload=True)):
+        words = shlex.split(f"{launcher.command()} {options}")
+        parsed = get_args_parser().parse_args(words[2:])
+        assert (parsed.module, parsed.training_script) == (True, "groundvts.cli")
+        assert parsed.training_script_args[0] == "train"
+        assert parsed.training_script_args[-16:] == shlex.split(options)
+        assert parsed.nproc_per_node == "2"
 
 
 @pytest.mark.parametrize(

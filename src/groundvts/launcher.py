@@ -76,9 +76,9 @@ class Launcher:
             start = "torchrun --standalone" if self.nodes == 1 else SLURM
             start = BY_HAND if self.nodes > 1 and self.rendezvous else start
             start = start.replace("{nodes}", str(self.nodes)).replace("{at}", str(self.rendezvous))
-            words = (
+            words = (  # torchrun would take the verb's options for its own but for the --
                 f"OMP_NUM_THREADS=1 {start} --nproc_per_node {self.processes} "
-                "-m groundvts.cli train"
+                "-m -- groundvts.cli train"
             )
         options = [f"--zero {self.zero}"] if self.engine == "deepspeed" else []
         options += ["--offload"] if self.offload else []

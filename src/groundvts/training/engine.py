@@ -77,7 +77,7 @@ def arguments(
     """
     if engine.zero is not None and not processes.launched:
         raise BadInput("--zero: DeepSpeed is started by torchrun: torchrun --standalone "
-                       "--nproc_per_node N -m groundvts.cli train ...")  # fmt: skip
+                       "--nproc_per_node N -m -- groundvts.cli train ...")  # fmt: skip
     on_gpu = torch.cuda.is_available()
     return TrainingArguments(
         output_dir=str(checkpoints),
