@@ -214,6 +214,8 @@ def _result_verbs(verb: Callable) -> None:
     add = verb("notebook", results.notebook, "execute a notebook and render it as HTML")
     add("notebook")("--results", "--out", "--html")
     add("--run", required=False, help="the run that a notebook about one run shows")
+    add = verb("card", results.card, "write a merged folder's model card with its scores")
+    add("model")("--out")("--scores", nargs="+", help="score records of the run")
     add = verb("page", results.page, "write the page that shows a scale's results")
     add("results")
     add = verb("reference", results.reference, "keep a run's small records; render the README")

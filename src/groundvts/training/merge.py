@@ -1,55 +1,135 @@
-"""Merge a trained adapter into the base: an ordinary model folder, checked before it is kept."""
+"""Merge a trained adapter into the base: an ordinary model folder, checked before it is kept.
+
+Notable: everything is compared in float32; the folder is then written in the base's dtype, loaded
+again and compared once more.
+"""
 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import torch
-from peft import PeftModel
+from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from peft.utils import ModulesToSaveWrapper
+from safetensors import SafetensorError, safe_open
 
 from groundvts.data.inputs import Encoder
-from groundvts.errors import RunFailed
+from groundvts.errors import BadInput, RunFailed
 from groundvts.models.load import load_model
 
-TOLERANCE = 1e-4
+TOLERANCE = 1e-4  # of the largest logit, all in float32
+ROUNDED = {torch.float16: 1e-2, torch.bfloat16: 5e-2}  # after rounding the weights
+WEIGHTS = "adapter_model.safetensors"
 
 
 @torch.no_grad()
-def merge(base: str, adapter: Path, vts: dict, batch: dict, manifest: dict, out: Path) -> dict:
-    """Writes base + adapter to `out` and returns the check's figures.
+def merge(
+    base: str, adapter: Path, vts: dict, batch: dict, manifest: dict, out: Path, seed: int = 0
+) -> dict:
+    """Writes base + adapter to the folder `out` and returns the check's figures.
 
-    `batch` are model inputs on which the merged folder, loaded anew, must give the adapter's
-    logits (within 1e-4 of their largest magnitude) and other logits than the untrained model;
-    every module saved whole must have changed. Else RunFailed, and `out` is not written.
+    On the model inputs `batch`, in float32, the merged model must give the adapter's logits
+    (within 1e-4 of their largest magnitude) and others than the untrained model, whose sampling
+    module is drawn from `seed`. Each module that the adapter saves whole and each LoRA target must
+    have changed in what is written, in the base's dtype; the folder is loaded again and must give
+    the adapter's next-token logits within 1e-4 (float32), 1e-2 (float16) or 5e-2 (bfloat16). Else
+    RunFailed, by name; BadInput where the adapter's file lacks a module or does not fit.
     `manifest` is what inference needs to know beside the weights; it becomes `groundvts.json`.
     """
-    model = load_model(base, vts, dtype="float32")
+    model = load_model(base, vts, seed=seed)
+    dtype = model.dtype
+    state = model.float().state_dict()
     batch = {key: value.to(model.device) for key, value in batch.items()}
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     untrained = model(**batch).logits
-    model = PeftModel.from_pretrained(model, adapter).eval()
-    expected = model(**batch).logits
-    merged = model.merge_and_unload()
-    after = merged.state_dict()
-    changed = [name for name, tensor in after.items() if not torch.equal(tensor, before[name])]
-    partial = out.with_name(out.name + ".part")
-    shutil.rmtree(partial, ignore_errors=True)
-    merged.save_pretrained(partial)
-    Encoder.copy_files(base, partial)
-    (partial / "groundvts.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    found = load_model(str(partial), dtype="float32")(**batch).logits
+    wrapped = _with_adapter(model, adapter)
+    names = _trained(wrapped, state)
+    start = {name: state[name].clone() for group in names.values() for name in group}
+    expected = wrapped(**batch).logits
+    merged = wrapped.merge_and_unload()
+    found = merged(**batch).logits
     scale = expected.abs().max().item()
     check = {
-        "tensors_changed": len(changed),
+        "dtype": str(dtype).removeprefix("torch."),
         "adapter_difference": (found - expected).abs().max().item() / scale,
         "base_difference": (found - untrained).abs().max().item() / scale,
     }
-    if check["adapter_difference"] > TOLERANCE:
-        raise RunFailed(f"{out}: merged logits differ from the adapter's: {check}")
-    if check["base_difference"] <= TOLERANCE or not changed:
-        raise RunFailed(f"{out}: merged model equals the base: {check}: was the adapter trained?")
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
+    if not check["adapter_difference"] <= TOLERANCE:  # so that NaN fails
+        raise RunFailed(f"{adapter}: merged logits differ from the adapter's: {check}")
+    check |= _changed(merged.to(dtype), start, names)
+    if check["base_difference"] <= TOLERANCE or not check["tensors_changed"]:
+        raise RunFailed(f"{adapter}: merged model equals the base: was the adapter trained?")
+    _refuse_unchanged(merged, check["modules"], adapter)
+    merged.save_pretrained(out)
+    Encoder.copy_files(base, out)
+    (out / "groundvts.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    del model, wrapped, merged, state, start  # memory for the one that is loaded again
+    return check | _loaded_again(out, batch, expected[:, -1], dtype, scale)
+
+
+def _with_adapter(model, adapter: Path) -> PeftModel:
+    """`model` with the adapter's weights; BadInput names tensors that are absent or misshapen."""
+    try:
+        wrapped = get_peft_model(model, PeftConfig.from_pretrained(adapter))
+        with safe_open(adapter / WEIGHTS, "pt") as file:
+            names = file.keys()
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+    except (OSError, ValueError, SafetensorError) as error:
+        why = str(error).splitlines()[0]
+        raise BadInput(f"{adapter}: no adapter can be read there: {why}: train it again") from None
+    asked = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+    shapes = {name: tuple(tensor.shape) for name, tensor in asked.items()}
+    wrong = sorted(n for n in {*shapes, *found} if shapes.get(n) != found.get(n))
+    if wrong:
+        listed = ", ".join(f"{n} {found.get(n, 'absent')}" for n in wrong[:3])
+        raise BadInput(
+            f"{adapter / WEIGHTS}: {len(wrong)} tensors absent, unknown or of another shape than "
+            f"the base asks for: {listed}: train the stage again"
+        )
+    wrapped.load_adapter(str(adapter), "default")
+    return wrapped.eval()
+
+
+def _trained(wrapped: PeftModel, state: dict) -> dict[str, list[str]]:
+    """Names of what the adapter trains: of the base's tensors, by module saved whole or target."""
+    parts = wrapped.base_model.model.named_modules()
+    whole = [name for name, module in parts if isinstance(module, ModulesToSaveWrapper)]
+    found = {name: [key for key in state if key.startswith(f"{name}.")] for name in whole}
+    return found | {name: [f"{name}.weight"] for name in wrapped.targeted_module_names}
+
+
+def _changed(merged, start: dict, names: dict[str, list[str]]) -> dict:
+    """How many tensors of each module differ from `start`, both in the merged model's dtype."""
+    state = merged.state_dict()
+    differs = {n for n, before in start.items() if not torch.equal(state[n], before.to(state[n]))}
+    return {
+        "tensors_changed": len(differs),
+        "modules": {module: len(differs & set(keys)) for module, keys in names.items()},
+        "unchanged": sorted(set(start) - differs),
+    }
+
+
+def _refuse_unchanged(merged, changes: dict[str, int], adapter: Path) -> None:
+    """RunFailed where a module that the adapter trains is as it was."""
+    idle = [module for module, count in changes.items() if not count]
+    if merged.vts is not None and not merged.vts.learns:
+        idle = [module for module in idle if module != "vts"]
+    if idle:
+        more = f" and {len(idle) - 3} more" if len(idle) > 3 else ""
+        raise RunFailed(
+            f"{adapter}: training has not changed {', '.join(idle[:3])}{more}: train it again"
+        )
+
+
+def _loaded_again(
+    out: Path, batch: dict, expected_BV: torch.Tensor, dtype: torch.dtype, scale: float
+) -> dict:
+    """The saved folder's next-token logits beside the adapter's (B, V), computed in float32."""
+    found_BV = load_model(str(out), dtype="float32")(**batch).logits[:, -1]
+    check = {
+        "saved_difference": (found_BV - expected_BV).abs().max().item() / scale,
+        "saved_tolerance": ROUNDED.get(dtype, TOLERANCE),
+    }
+    if not check["saved_difference"] <= check["saved_tolerance"]:
+        raise RunFailed(f"{out}: the folder loaded again differs from the adapter: {check}")
     return check

@@ -87,28 +87,31 @@ def merge(options: Namespace) -> None:
     """Merges an adapter; settings `protocol`, `seed`, `vts`, `frames` and those of `prompts`."""
     gpus.take()
     from groundvts.data.features import open_source
+    from groundvts.data.files import whole_folder
     from groundvts.data.inputs import Encoder
     from groundvts.data.moment import read_moments
     from groundvts.inference.predict import prompt_batch
     from groundvts.prompts import Prompts
+    from groundvts.report.card import model_card
     from groundvts.training.merge import merge as run
 
-    settings, out = read_settings(options.settings), Path(options.out)
+    settings, adapter = read_settings(options.settings), Path(options.adapter)
     inputs = {**_folder("base", options.base), "adapter": options.adapter}
     inputs["source"] = _index(options.source)
-    with _recording("merge", settings, inputs) as record:
-        prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
-        encoder = Encoder(options.base)
-        source = open_source(options.source, encoder)
-        moments = [m for m in read_moments(options.moments) if m.video in source.videos][:8]
-        batch = prompt_batch(encoder, source, moments, prompts)
-        manifest = {"run": options.run, "protocol": settings["protocol"],
-                    "frames": settings["frames"], "prompts": prompts.templates}  # fmt: skip
-        record["run"], record["base"] = options.run, options.base
-        record["check"] = run(
-            options.base, Path(options.adapter), settings["vts"], batch, manifest, out
-        )
-    records.write_json(out / "record.json", record)
+    with whole_folder(options.out) as out:
+        with _recording("merge", settings, inputs) as record:
+            prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
+            encoder = Encoder(options.base)
+            source = open_source(options.source, encoder)
+            moments = [m for m in read_moments(options.moments) if m.video in source.videos][:8]
+            batch = prompt_batch(encoder, source, moments, prompts)
+            manifest = {"run": options.run, "protocol": settings["protocol"],
+                        "frames": settings["frames"], "prompts": prompts.templates}  # fmt: skip
+            record["run"], record["base"] = options.run, options.base
+            start = (settings["vts"], batch, manifest, out, settings["seed"])
+            record["check"] = run(options.base, adapter, *start)
+        records.write_json(out / "record.json", record)
+        (out / "README.md").write_text(model_card(record), encoding="utf-8")
 
 
 def infer(options: Namespace) -> None:

@@ -161,6 +161,19 @@ def notebook(options: Namespace) -> None:
     render_notebook(options.notebook, options.out, options.html, parameters)
 
 
+def card(options: Namespace) -> None:
+    """Writes a merged folder's model card with the scores of its run."""
+    from groundvts.report.card import model_card, read_score
+
+    record = records.read_record(Path(options.model) / "record.json")
+    if "modules" not in record.get("check", {}):
+        raise BadInput(f"{options.model}: not merged by this version of the kit; merge it again")
+    scores = [read_score(path, record["run"]) for path in options.scores]
+    out = Path(options.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(model_card(record, scores), encoding="utf-8")
+
+
 def page(options: Namespace) -> None:
     """Writes index.html of a results folder."""
     from groundvts.report.page import write_page
