@@ -1,10 +1,12 @@
 # GroundVTS, reproduced: data, three stages of training, merge, inference, scores, report.
 #   snakemake --cores all                the main job
-#   snakemake --cores all data|train|evaluate|ablations|efficiency|report
+#   snakemake --cores all data|train|evaluate|ablations|efficiency|cards|report
 import json
+import os
 import re
 import shlex
 import sys
+from functools import cache
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
@@ -14,7 +16,7 @@ from groundvts.data.validate import check_policy
 from groundvts.errors import BadInput
 from groundvts.launcher import Launcher
 from groundvts.prompts import Prompts
-from groundvts.records import code_hash
+from groundvts.records import code_hash, made_with
 
 min_version("9.0")
 
@@ -22,7 +24,9 @@ min_version("9.0")
 configfile: "config.yaml"
 
 
+include: "workflow/rules/caching.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
@@ -38,6 +42,7 @@ localrules:
     evaluate,
     ablations,
     efficiency,
+    cards,
     report,
 
 
@@ -77,6 +82,11 @@ rule efficiency:
     input:
         MEASURED,
         f"{R}/notebooks/efficiency.html",
+
+
+rule cards:
+    input:
+        expand(f"{R}/cards/{{run}}.md", run=MAIN),
 
 
 rule report:

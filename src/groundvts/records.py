@@ -122,6 +122,12 @@ def source_hash() -> str:
     return _hash_files(PACKAGE, (file for file in PACKAGE.rglob("*") if file.suffix in suffixes))
 
 
+def made_with(*more: Any) -> str:
+    """sha256 of the package's source, of versions, of whether there is a GPU, and of `more`."""
+    known = [source_hash(), _versions(), Path("/dev/nvidiactl").exists(), *more]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
+
 def code_hash(files: Iterable[str | Path]) -> str:
     """sha256 of what Python files do: comments, docstrings and layout do not count."""
     digest = hashlib.sha256()

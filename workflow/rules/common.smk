@@ -12,7 +12,7 @@ if config["scale"] != "toy":
     sys.exit("groundvts: config: scale: only toy has rules so far: see the README, paper scale")
 
 R = f"results/{config['scale']}"
-CACHE = config["cache"]
+CACHE = config["cache"] | {"folder": config["cache"]["folder"] or SHARED or "results/cache"}
 LAUNCHER = Launcher(**config["launcher"])
 ENV = "../../envs/groundvts.yaml"
 RUNS = {run.name: run for run in runs(config)}

@@ -13,7 +13,7 @@ rule toy_benchmark:
     threads: workflow.cores
     params:
         settings=settings("seed", side=config["toy"]["side"], clips=config["toy"]["clips"]),
-        out=lambda w, output: Path(output.objects).parent,
+        out=lambda w, output: str(Path(output.objects).parent),
     message:
         "Making the toy benchmark: H.264 clips and annotations in the published formats"
     shell:
@@ -33,10 +33,12 @@ rule convert:
         validation=f"{R}/data/{{benchmark}}/{{split}}/validation.json",
     log:
         f"{R}/logs/convert/{{benchmark}}_{{split}}.log",
+    cache: CACHED
     priority: 30
     conda:
         ENV
     params:
+        shared=lambda w, output: provenance(w.benchmark),
         layout=layout,
         code=converter,
         more=lambda w, input: "".join(
@@ -125,7 +127,10 @@ rule frames:
     threads: max(1, workflow.cores - 1)
     resources:
         cache=1,  # one at a time: benchmarks may share videos, which are decoded once
+        mem_mb=memory("frames"),
+        runtime=minutes("frames"),
     params:
+        shared=lambda w, output: provenance(w.benchmark),
         videos=lambda w: BENCHMARKS[w.benchmark]["videos"],
         settings=json.dumps(config["frames"], sort_keys=True),
         code=code("data/folder"),

@@ -17,7 +17,9 @@ rule infer:
     conda:
         ENV
     resources:
-        gpu=1,
+        mem_mb=memory("infer"),
+        runtime=minutes("infer"),
+        gpu=gpus("infer"),
     params:
         templates=TEMPLATES,
         settings=asking,

@@ -17,11 +17,13 @@ rule toy_base:
         f"{R}/logs/toy_{{base}}.log",
     wildcard_constraints:
         base="base(-internvl|-qwen)?",
+    cache: CACHED
     priority: 10
     conda:
         ENV
     threads: 1
     params:
+        shared=lambda w, output: provenance(),
         settings=lambda w: settings("seed", backbone=backbone_of(w.base), **config["toy"]["base"]),
     message:
         "Pretraining the toy {wildcards.base}, a tiny model folder (about two minutes)"
@@ -46,6 +48,9 @@ rule features:
         ENV
     resources:
         cache=1,
+        mem_mb=memory("features"),
+        runtime=minutes("features"),
+        gpu=gpus("features"),
     message:
         "Running the frozen vision tower once: {wildcards.benchmark} {wildcards.split}"
     shell:
@@ -65,14 +70,19 @@ rule train_stage:
         directory(f"{R}/stages/{{run}}/{{stage}}"),
     log:
         f"{R}/logs/train/{{run}}_{{stage}}.log",
+    cache: CACHED
     conda:
         ENV
     threads: LAUNCHER.threads
     resources:
         **LAUNCHER.resources,
-        gpu=LAUNCHER.processes,
-        mem_mb=2000 * LAUNCHER.processes,
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
+        gpu=gpus("train"),
     params:
+        shared=lambda w, output: provenance(
+            *config["stages"][w.stage]["data"], config["probe"].split("/")[0]
+        ),
         settings=lambda w: run_settings(w, stage=config["stages"][w.stage]),
         templates=TEMPLATES,
         previous=lambda w, input: f"--previous {input.previous}" if input.previous else "",
@@ -104,7 +114,9 @@ rule merge:
     conda:
         ENV
     resources:
-        gpu=1,
+        mem_mb=memory("merge"),
+        runtime=minutes("merge"),
+        gpu=gpus("merge"),
     params:
         settings=lambda w: run_settings(w, "frames"),
         templates=TEMPLATES,
@@ -114,3 +126,21 @@ rule merge:
         "groundvts merge --run {wildcards.run} --base {input.base} --adapter {input.adapter} "
         "--moments {input.probe} --source {input.probe_source} --settings {params.settings:q} "
         "--out {output} 2>&1 | tee {log}"
+
+
+rule card:
+    input:
+        merged=f"{R}/merged/{{run}}",
+        scores=lambda w: [
+            f"{R}/scores/{w.run}/{name}.json" for name in ASKED if w.run in ASKED[name]
+        ],
+    output:
+        f"{R}/cards/{{run}}.md",
+    log:
+        f"{R}/logs/cards/{{run}}.log",
+    conda:
+        ENV
+    message:
+        "Writing the model card of {wildcards.run}, with its scores"
+    shell:
+        "groundvts card {input.merged} --scores {input.scores} --out {output} 2>&1 | tee {log}"

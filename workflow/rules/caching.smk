@@ -1,0 +1,35 @@
+# Caching between workflows, on where the variable SNAKEMAKE_OUTPUT_CACHE names a folder: converted
+# data, the toy bases and trained stages by Snakemake's own cache (as with --cache); decoded frames
+# and features by our store, which moves into that folder. Rules that write a frame cache are not
+# cached by Snakemake: such a folder is an index into the store by relative path, and the store
+# already decodes each video once for all who share it.
+
+SHARED = os.environ.get("SNAKEMAKE_OUTPUT_CACHE")
+CACHED = bool(SHARED) and not workflow.remote_exec
+
+if SHARED and not os.path.isabs(SHARED):
+    sys.exit(f"groundvts: SNAKEMAKE_OUTPUT_CACHE: {SHARED}: name an absolute path")
+if SHARED:
+    os.makedirs(SHARED, exist_ok=True)
+if CACHED:
+    workflow.workflow_settings.cache = workflow.workflow_settings.cache or []  # --cache
+elif SHARED:
+    print("groundvts: on a node of a cluster only decoded frames are shared", file=sys.stderr)
+
+
+@cache
+def listing(folder):
+    """Names and sizes of a folder's files: what of your own videos enters a key."""
+    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    return [[str(path.relative_to(folder)), path.stat().st_size] for path in files]
+
+
+def provenance(*benchmarks):
+    """What Snakemake's key lacks: our source, the libraries, and videos that no rule makes.
+
+    A parameter that is a function of `output` enters the key, but reruns nothing.
+    """
+    if not CACHED:
+        return ""
+    own = {BENCHMARKS[name]["videos"] for name in benchmarks} - {f"{R}/benchmark/videos"}
+    return made_with([[folder, listing(folder)] for folder in sorted(own)])
