@@ -1,6 +1,9 @@
 """The pinned environments agree, and the lock can be installed by anybody."""
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -64,3 +67,27 @@ def test_platform_bound_packages_carry_their_marker():
     markers = {canonicalize_name(r.name): str(r.marker) for r in requirements(LOCK)}
     assert "platform_machine" in markers["decord"]
     assert "sys_platform" in markers["deepspeed"]
+
+
+def deploy(folder: Path, tmp_path: Path) -> subprocess.CompletedProcess:
+    """Runs a copy of the post-deploy script in `folder`, as Snakemake does, with a noted `python`."""
+    script = shutil.copy(ROOT / "envs" / "groundvts.post-deploy.sh", tmp_path / "copy.sh")
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    path = os.pathsep.join((str(python.parent), os.environ["PATH"]))
+    words, environment = ["bash", str(script)], {**os.environ, "PATH": path}
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_the_post_deploy_script_installs_the_checkout(tmp_path):
+    done = deploy(ROOT, tmp_path)
+    assert done.stdout == "-m pip install --no-deps --editable .\n", done.stderr
+
+
+def test_the_post_deploy_script_refuses_any_other_folder(tmp_path):
+    refused = deploy(tmp_path, tmp_path)
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert "not the checkout" in refused.stderr
