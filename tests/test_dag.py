@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from dag import add_own_benchmark, copy_project, planned, snakemake, tiny_config, write_config
+from huggingface_hub import ModelCard
 
 CONFIG = tiny_config()
 ASKED = ("constant", "base", "base-internvl", "vts-0.25-s0", "internvl-vts-0.25-s0")
@@ -33,7 +34,8 @@ def work(tmp_path_factory):
     folder = copy_project(tmp_path_factory.mktemp("dag"))
     add_own_benchmark(folder, CONFIG)
     write_config(folder, CONFIG)
-    done = snakemake(folder, "--", "all", "data", "ablations", "efficiency")
+    targets = ("all", "data", "ablations", "efficiency", "cards")
+    done = snakemake(folder, "--", *targets)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return folder
 
@@ -61,6 +63,26 @@ def test_every_step_left_its_record(work):
 
 def test_nothing_is_done_twice(work):
     assert planned(work) == {}
+
+
+def test_a_run_with_nothing_to_do_is_short(work):
+    began = os.times()
+    done = snakemake(work, "--", "all", "data", "efficiency", "cards")
+    ended = os.times()
+    assert "Nothing to be done" in done.stdout + done.stderr
+    used = sum(ended[2:4]) - sum(began[2:4])  # of children: seconds of a core, whatever else runs
+    assert used < 15
+
+
+def test_a_card_tells_the_run_and_its_scores(work):
+    results = work / "results" / "toy"
+    unscored = (results / "merged" / "vts-0.25-s0" / "README.md").read_text()
+    assert "Not scored" in unscored
+    card = ModelCard.load(results / "cards" / "vts-0.25-s0.md")
+    assert {r.dataset_type for r in card.data.eval_results} == {*CONFIG["evaluate"]}
+    assert card.data.license == "apache-2.0"
+    for stage in ("warmup", "joint", "grounding"):
+        assert f"| {stage} |" in card.text
 
 
 def test_every_benchmark_is_converted_and_audited(work):

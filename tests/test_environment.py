@@ -70,7 +70,7 @@ def test_platform_bound_packages_carry_their_marker():
 
 
 def deploy(folder: Path, tmp_path: Path) -> subprocess.CompletedProcess:
-    """Runs a copy of the post-deploy script in `folder`, as Snakemake does, with a noted `python`."""
+    """Runs a copy of the post-deploy script in `folder`, as Snakemake does; `python` is an echo."""
     script = shutil.copy(ROOT / "envs" / "groundvts.post-deploy.sh", tmp_path / "copy.sh")
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()

@@ -73,7 +73,9 @@ else:
         conda:
             ENV
         resources:
-            gpu=1,
+            mem_mb=memory("infer"),
+            runtime=minutes("infer"),
+            gpu=gpus("infer"),
         params:
             templates=TEMPLATES,
             settings=asking,
