@@ -60,9 +60,7 @@ def merge(
     if check["base_difference"] <= TOLERANCE or not check["tensors_changed"]:
         raise RunFailed(f"{adapter}: merged model equals the base: was the adapter trained?")
     _refuse_unchanged(merged, check["modules"], adapter)
-    merged.save_pretrained(out)
-    Encoder.copy_files(base, out)
-    (out / "groundvts.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    _write(merged, base, manifest, out)
     del model, wrapped, merged, state, start  # memory for the one that is loaded again
     return check | _loaded_again(out, batch, expected[:, -1], dtype, scale)
 
@@ -119,6 +117,13 @@ def _refuse_unchanged(merged, changes: dict[str, int], adapter: Path) -> None:
         raise RunFailed(
             f"{adapter}: training has not changed {', '.join(idle[:3])}{more}: train it again"
         )
+
+
+def _write(merged, base: str, manifest: dict, out: Path) -> None:
+    """Writes the model and, beside it, the base's tokenizer and preprocessor and the manifest."""
+    merged.save_pretrained(out)
+    Encoder.copy_files(base, out)
+    (out / "groundvts.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 def _loaded_again(
