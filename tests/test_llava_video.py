@@ -1,7 +1,13 @@
 """LLaVA-Video-178K: conversations, options and letter answers."""
 
+import json
+
 import pytest
 from annotations import conversion, lines
+
+from groundvts.data.convert import convert
+from groundvts.data.moment import read_moments
+from groundvts.errors import BadInput
 
 
 @pytest.fixture
@@ -77,3 +83,26 @@ def test_what_counts_as_options(converted, text, options):
 def test_llava_video_faults(converted, record, kinds):
     _, _, written = converted("llava_video", "l.json", [record, talk("fine", "a", id="z")])
     assert sorted(f["kind"] for f in written["findings"]) == kinds
+
+
+def test_several_files_are_read_one_after_the_other(tmp_path):
+    files = [tmp_path / "captions.json", tmp_path / "questions.json"]
+    for file, texts in zip(files, (["A?", "a"], ["B?", "b"]), strict=True):
+        file.write_text(json.dumps([talk(*texts)]))
+    content = convert("llava_video", "train", files, tmp_path / "out")
+    moments = read_moments(tmp_path / "out" / "moments.jsonl")
+    assert [(m.id, m.query) for m in moments] == [("captions/r", "A?"), ("questions/r", "B?")]
+    assert content["files"]["annotations"] == [*map(str, files)]
+    assert content["counts"]["findings"] == {}
+
+
+def test_of_several_files_the_broken_one_is_named(tmp_path):
+    files = [tmp_path / "good.json", tmp_path / "broken.json"]
+    files[0].write_text(json.dumps([talk("A?", "a")]))
+    files[1].write_text("[{")
+    with pytest.raises(BadInput, match=r"broken\.json"):
+        convert("llava_video", "train", files, tmp_path / "out")
+    files[0].write_text("[]")
+    files[1].write_text("[]")
+    with pytest.raises(BadInput, match=r"good\.json, .*broken\.json"):
+        convert("llava_video", "train", files, tmp_path / "out")

@@ -107,7 +107,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _data_verbs(verb: Callable) -> None:
     add = verb("convert", data.convert, "a published annotation file to moments.jsonl")
-    add("dataset")("--split", "--annotations", "--out")
+    add("dataset")("--split", "--out")
+    add("--annotations", nargs="+", help="published file, or several read one after the other")
     add("--durations", required=False, help="the Charades CSV, or JSON of seconds by video")
     add("--spans", required=False, help="NExT-GQA's JSON of grounded segments")
     add("--videos", required=False, help="folder of the videos: names those that are not there")

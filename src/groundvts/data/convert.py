@@ -1,6 +1,7 @@
 """From a benchmark's published annotation to moments.jsonl and validation.json."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -10,6 +11,7 @@ from groundvts.data.activitynet_captions import read_activitynet_captions
 from groundvts.data.charades_sta import read_charades_sta
 from groundvts.data.documents import Published
 from groundvts.data.durations import read_durations
+from groundvts.data.entry import Entry, Finding
 from groundvts.data.folder import VideoFolder
 from groundvts.data.llava_video import read_llava_video
 from groundvts.data.moment import read_moments, write_moments
@@ -37,7 +39,7 @@ WITH_SPANS = ("nextgqa",)  # their readers take a second file
 def convert(
     dataset: str,
     split: str,
-    annotations: str | Path,
+    annotations: str | Path | Sequence[str | Path],
     out: str | Path,
     durations: str | Path | None = None,
     spans: str | Path | None = None,
@@ -48,11 +50,12 @@ def convert(
 ) -> dict[str, Any]:
     """Write `out`/moments.jsonl and `out`/validation.json; return the latter's content.
 
-    durations: s by video, for entries without (the Charades CSV, or a JSON object). spans: the
-    segments of NExT-GQA. videos: a folder that should hold every video. against: moments.jsonl of
-    other splits, which should share no video. policy: finding kind -> keep | drop | repair.
-    name: the dataset's name in the records. Without a policy every readable record is kept, in
-    file order, as annotated.
+    annotations: one file, or several that are read one after the other; ids of several begin with
+    the file's name. durations: s by video, for entries without (the Charades CSV, or a JSON
+    object). spans: the segments of NExT-GQA. videos: a folder that should hold every video.
+    against: moments.jsonl of other splits, which should share no video. policy: finding kind ->
+    keep | drop | repair. name: the dataset's name in the records. Without a policy every readable
+    record is kept, in file order, as annotated.
 
     Raises BadInput for an unknown benchmark or policy, files that cannot be read or written, and
     one of which no record remains.
@@ -62,11 +65,13 @@ def convert(
     folder = VideoFolder(videos) if videos else None
     others = dict(map(_videos_of, against))
     checked = Validation(name or dataset, split, lengths, folder, others, policy or {})
-    for entry in chain(findings, reader(Path(annotations))):
+    named = [annotations] if isinstance(annotations, str | Path) else list(annotations)
+    for entry in chain(findings, _entries(reader, [*map(Path, named)])):
         checked.add(entry)
-    check_records(checked, dataset, annotations)
-    given = {"annotations": annotations, "durations": durations, "spans": spans, "videos": videos}
-    files: dict[str, Any] = {key: str(path) for key, path in given.items() if path}
+    check_records(checked, dataset, named)
+    given = {"durations": durations, "spans": spans, "videos": videos}
+    several = {"annotations": [*map(str, named)] if len(named) > 1 else str(named[0])}
+    files: dict[str, Any] = several | {key: str(path) for key, path in given.items() if path}
     content = checked.content(files | ({"against": [*map(str, against)]} if against else {}))
     try:
         write_moments(Path(out) / "moments.jsonl", checked.moments)
@@ -87,6 +92,18 @@ def reader_of(dataset: str, spans: str | Path | None) -> Callable[[Path], Publis
     return READERS[dataset]
 
 
+def _entries(
+    reader: Callable[[Path], Published], files: Sequence[Path]
+) -> Iterator[Entry | Finding]:
+    """What the files hold, in their order; of several, ids begin with the name of the file."""
+    for file in files:
+        for entry in reader(file):
+            if len(files) > 1 and isinstance(entry.id, str | int):
+                yield replace(entry, id=f"{file.stem}/{entry.id}")
+            else:
+                yield entry
+
+
 def _videos_of(path: str | Path) -> tuple[str, set[str]]:
     """The splits and the path of a moments.jsonl, in words, and its videos."""
     moments = read_moments(path)
@@ -94,12 +111,13 @@ def _videos_of(path: str | Path) -> tuple[str, set[str]]:
     return f"{splits} ({path})", {moment.video for moment in moments}
 
 
-def check_records(checked: Validation, dataset: str, annotations: str | Path) -> None:
+def check_records(checked: Validation, dataset: str, files: Sequence[str | Path]) -> None:
     """Raises BadInput if no record remains."""
+    annotations = ", ".join(map(str, files))
     if checked.dropped and not checked.moments:
         raise BadInput(f"{annotations}: the policy drops every record; choose another policy")
     if not checked.moments:
-        first = next((f for f in checked.findings if f.file == str(annotations)), None)
+        first = next((f for f in checked.findings if f.file in map(str, files)), None)
         why = ""
         if first:
             place = f"line {first.line}" if first.line else f"{first.key!r:.60}"

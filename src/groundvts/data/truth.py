@@ -29,7 +29,7 @@ def read_truth(
     checked = Validation(dataset, split, lengths, None, {}, {})
     for entry in reader_of(dataset, spans)(Path(annotations)):
         checked.add(entry)
-    check_records(checked, dataset, annotations)
+    check_records(checked, dataset, [annotations])
     return checked.moments
 
 

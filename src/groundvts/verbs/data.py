@@ -14,7 +14,7 @@ def convert(options: Namespace) -> None:
     """Converts a published annotation file; prints what was found."""
     from groundvts.data.convert import convert as run
 
-    given = [options.annotations, options.durations, options.spans, *options.against]
+    given = [*options.annotations, options.durations, options.spans, *options.against]
     keep_inputs(filter(None, given), Path(options.out) / "moments.jsonl")
     found = run(
         options.dataset,
