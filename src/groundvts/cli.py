@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from groundvts.errors import BadInput, RunFailed
-from groundvts.verbs import checkpoints, data, models, protocols, results, shards, toy
+from groundvts.verbs import checkpoints, data, download, models, protocols, results, shards, toy
 
 WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError,
                PermissionError)  # fmt: skip
@@ -98,11 +98,18 @@ def _parser() -> argparse.ArgumentParser:
 
         return add
 
+    _preparing_verbs(verb)
     _data_verbs(verb)
     _model_verbs(verb)
     _checkpoint_verbs(verb)
     _result_verbs(verb)
     return parser
+
+
+def _preparing_verbs(verb: Callable) -> None:
+    add = verb("download", download.download, "a published file, or a model of the hub")
+    add("--source", help="JSON: url, member, sha256, bytes; or hub, revision, folder")("--out")
+    add("--timeout", type=_seconds, default=60, required=False, help="seconds of silence")
 
 
 def _data_verbs(verb: Callable) -> None:
