@@ -84,7 +84,7 @@ def test_the_committed_config_is_complete():
             {"ablations": {"x": {"title": "X", "variants": ["vts", "no"]}}},
             "ablations.x.variants: no variant 'no'",
         ),
-        ({"scale": "paper"}, "base"),
+        ({"scale": "paper"}, "backbones.qwen.checkpoint: null"),
         ({"evaluate": {"tacos": "all"}}, "evaluate: the report is about charades_sta"),
         (
             {"evaluate": {"charades_sta": "all", "llava_video": "all"}},

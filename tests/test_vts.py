@@ -208,3 +208,13 @@ def test_a_sampler_of_ones_own():
 def test_wrong_settings_are_refused_by_name(settings, named):
     with pytest.raises(BadInput, match=named):
         VTSConfig.from_dict(settings)
+
+
+def test_weights_of_one_without_the_mlp_leave_every_token_as_it_is():
+    tokens, valid, query, grids, seeds = inputs([5, 9])
+    vts = module(
+        sampler="none", ratio=1.0, weights="constant", weight_scale="mean1", post_mlp=False
+    )
+    embeds, selection = vts(tokens, valid, query, grids, seeds)
+    assert torch.equal(selection.keep_BN, valid)
+    assert torch.allclose(embeds[valid], tokens[valid], rtol=1e-6, atol=0)

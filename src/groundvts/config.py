@@ -11,19 +11,25 @@ from jsonschema import Draft202012Validator, validators
 from groundvts.errors import BadInput
 from groundvts.launcher import Launcher
 from groundvts.models.protocols import vts_settings
+from groundvts.scales import TOY, frames_of
 
 PUBLISHED = (
     *("charades_sta", "activitynet_captions", "qvhighlights", "nextgqa", "tacos", "llava_video"),
 )
 MAIN_BENCHMARK = "charades_sta"
 OWN_KEYS = ("label", "seeds", "main")  # of a variant; not taken over by one that is `like` it
-VARIANT_KEYS = (*OWN_KEYS, "like", "module", "backbone")
+VARIANT_KEYS = (*OWN_KEYS, "like", "module", "backbone", "stages", "freeze", "released")
+STAGES = ("warmup", "joint", "grounding")
 CONSTANT, BASE = "constant", "base"  # asked as variants are, but not trained
 
 
 @dataclass(frozen=True)
 class Run:
-    """One variant with one seed: what a trained model is, and how tables name it."""
+    """One variant with one seed: what a trained model is, and how tables name it.
+
+    `stages` are those it goes through, `freeze` groups that it does not train, `released` the
+    published checkpoint that takes the place of training.
+    """
 
     name: str
     variant: str
@@ -32,6 +38,9 @@ class Run:
     vts: dict
     main: bool
     backbone: str
+    stages: tuple[str, ...] = STAGES
+    freeze: tuple[str, ...] = ()
+    released: dict | None = None
 
     def row(self) -> dict:
         """What reports need to know of the run."""
@@ -52,10 +61,7 @@ def checked(config: dict, schema_file: Path) -> dict:
         error = errors[0]
         key = ".".join(map(str, error.absolute_path)) or "config"
         raise BadInput(f"config: {key}: {error.message}: see {Path(schema_file).name}")
-    if completed["scale"] != "toy" and completed["base"] is None:
-        raise BadInput(
-            "config: base: null, but only the toy scale makes its own: name a checkpoint"
-        )
+    _check_frames(completed, schema)
     if completed["protocol"] == "official" and completed["prompts"]["file"] is None:
         raise BadInput(
             "config: prompts.file: null, but protocol official asks by the released prompts: name "
@@ -67,10 +73,41 @@ def checked(config: dict, schema_file: Path) -> dict:
         Launcher(**completed["launcher"]).check(completed["stages"])
     except BadInput as error:
         raise BadInput(f"config: {error}") from None
+    _check_starts(completed)
     for run in runs(completed):
         if run.vts["decode"] == "leak" and run.vts["drop"] != "masked":
             raise BadInput(f"config: variants.{run.variant}: decode leak: set drop to masked")
     return completed
+
+
+def _check_frames(config: dict, schema: dict) -> None:
+    """BadInput where the frames of a backbone, with its own settings, are none."""
+    for backbone in config["backbones"]:
+        validator = Draft202012Validator(schema["properties"]["frames"])
+        for error in validator.iter_errors(frames_of(config, backbone)):
+            key = ".".join(["backbones", backbone, "frames", *map(str, error.absolute_path)])
+            raise BadInput(f"config: {key}: {error.message}")
+
+
+def _check_starts(config: dict) -> None:
+    """BadInput where a run has nothing to start from, or a stage of it nothing to train."""
+    needed = {run.backbone for run in runs(config) if run.released is None}
+    for name in {name for names in asked(config).values() for name in names}:
+        if name in untrained(config)[1:]:
+            named = name.removeprefix(f"{BASE}-")
+            needed.add(config["backbone"] if named == BASE else named)
+    for backbone in sorted(needed) if config["scale"] != TOY else []:
+        if config["backbones"][backbone]["checkpoint"] is None:
+            raise BadInput(f"config: backbones.{backbone}.checkpoint: null, but only the toy scale "
+                           "makes its own: name a folder or a hub id")  # fmt: skip
+    for run in runs(config):
+        if list(run.stages) != sorted(run.stages, key=STAGES.index):
+            order = ", ".join(STAGES)
+            raise BadInput(f"config: variants.{run.variant}.stages: the order is {order}")
+        for stage in run.stages:
+            if not set(config["stages"][stage]["learning_rate"]) - set(run.freeze):
+                raise BadInput(f"config: variants.{run.variant}.freeze: nothing is left to train "
+                               f"in stage {stage}: leave it out of stages")  # fmt: skip
 
 
 def _take_over(variants) -> None:
@@ -97,7 +134,9 @@ def _check_benchmarks(config: dict) -> None:
         if one["format"] is None and name not in PUBLISHED:
             known = ", ".join(PUBLISHED)
             raise BadInput(f"config: benchmarks.{name}.format: needed: moments, or one of {known}")
-        if len(one["splits"]) > 1 and "{split}" not in one["annotations"]:
+        named = one["annotations"]
+        named = [named] if isinstance(named, str) else named
+        if len(one["splits"]) > 1 and not all("{split}" in file for file in named):
             raise BadInput(
                 f"config: benchmarks.{name}.annotations: one file for {len(one['splits'])} splits; "
                 "put {split} in its name"
@@ -125,8 +164,10 @@ def _check_names(config: dict) -> None:
     tests = {name: one["test"] for name, one in benchmarks.items()}
     needed = [("evaluate", name, tests.get(name)) for name in config["evaluate"]]
     needed.append(("probe", *config["probe"].split("/")))
+    trained = {stage for run in runs(config) if run.released is None for stage in run.stages}
     for stage, settings in config["stages"].items():
-        needed += [(f"stages.{stage}.data", name, "train") for name in settings["data"]]
+        if stage in trained:
+            needed += [(f"stages.{stage}.data", name, "train") for name in settings["data"]]
     for key, name, split in needed:
         if name not in benchmarks:
             known = ", ".join(benchmarks)
@@ -159,9 +200,10 @@ def runs(config: dict) -> list[Run]:
         own = {key: value for key, value in settings.items() if key not in VARIANT_KEYS}
         vts = vts_settings(settings["module"] or config["protocol"], config["vts"], own)
         backbone = settings["backbone"] or config["backbone"]
+        how = tuple(settings["stages"]), tuple(settings["freeze"]), settings["released"]
         for seed in settings["seeds"]:
             run = (f"{variant}-s{seed}", variant, seed, settings["label"], vts, settings["main"])
-            found.append(Run(*run, backbone))
+            found.append(Run(*run, backbone, *how))
     return found
 
 
