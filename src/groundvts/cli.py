@@ -13,7 +13,17 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from groundvts.errors import BadInput, RunFailed
-from groundvts.verbs import checkpoints, data, download, models, protocols, results, shards, toy
+from groundvts.verbs import (
+    checkpoints,
+    data,
+    download,
+    models,
+    preflight,
+    protocols,
+    results,
+    shards,
+    toy,
+)
 
 WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError,
                PermissionError)  # fmt: skip
@@ -110,6 +120,10 @@ def _preparing_verbs(verb: Callable) -> None:
     add = verb("download", download.download, "a published file, or a model of the hub")
     add("--source", help="JSON: url, member, sha256, bytes; or hub, revision, folder")("--out")
     add("--timeout", type=_seconds, default=60, required=False, help="seconds of silence")
+    add = verb("preflight", preflight.preflight, "all that is wrong before hours are spent")
+    add("--config", help="the whole configuration, as results/SCALE/config.json holds it")("--out")
+    add("--moments", nargs="+", metavar="BENCHMARK/SPLIT=MOMENTS")
+    add("--workers", type=_count, required=False)
 
 
 def _data_verbs(verb: Callable) -> None:

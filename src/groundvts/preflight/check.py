@@ -1,0 +1,75 @@
+"""Everything that is looked at before hours are spent, joined to one list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from groundvts.data.moment import read_moments
+from groundvts.preflight.lengths import look_at_lengths
+from groundvts.preflight.machine import disk_needs, look_at_disk, look_at_versions
+from groundvts.preflight.models import (
+    inference_bytes,
+    look_at_gpus,
+    look_for_models,
+    stage_estimates,
+)
+from groundvts.preflight.needs import places_read
+from groundvts.preflight.videos import frame_bytes, look_for_videos
+from groundvts.scales import annotation_files, downloaded
+
+
+def preflight(config: dict, files: dict[str, Path], workers: int) -> dict[str, Any]:
+    """Looks at paths, videos, models, disk, GPUs, versions and lengths of a checked `config`.
+
+    `files` are the moments of each place (`benchmark/split`) that the main job reads. Returns what
+    is `wrong` and what could not be checked (`note`), one line each, and all that was found.
+    """
+    wrong = _paths(config)
+    read = places_read(config)
+    moments = {place: read_moments(file) for place, file in files.items()}
+    wanted: dict[str, set[str]] = {}
+    for place, found in moments.items():
+        wanted.setdefault(place.split("/")[0], set()).update(moment.video for moment in found)
+    videos, faults = look_for_videos(config, wanted, workers)
+    wrong += faults
+    known, checkpoints, faults = look_for_models(config)
+    wrong += faults
+    stages, inference = list(stage_estimates(config, known)), inference_bytes(config, known)
+    frames = frame_bytes(videos, read)
+    tests = {f"{name}/{config['benchmarks'][name]['test']}" for name in config["evaluate"]}
+    queries = sum(len(moments[place]) for place in tests & set(moments))
+    disk, faults = look_at_disk(config, disk_needs(config, frames, stages, known, queries))
+    wrong += faults
+    gpus, faults, notes = look_at_gpus(stages, inference)
+    wrong += faults
+    versions, faults = look_at_versions(config)
+    wrong += faults
+    lengths, faults = look_at_lengths(config, known, moments)
+    wrong += faults
+    if config["features"]:
+        notes.append("features: the size of the vision tower's output was not estimated")
+    return {
+        "wrong": wrong,
+        "note": notes,
+        "videos": videos,
+        "checkpoints": checkpoints,
+        "parameters": {backbone: one.parameters for backbone, one in known.items()},
+        "frames": frames,
+        "disk": disk,
+        "memory": {"stages": stages, "inference": inference, **gpus},
+        "required": versions,
+        "tokens": lengths,
+    }
+
+
+def _paths(config: dict) -> list[str]:
+    """Files that the configuration names and that are neither there nor downloaded."""
+    named = annotation_files(config)
+    if config["prompts"]["file"]:
+        named[config["prompts"]["file"]] = "prompts.file"
+    return [
+        f"{key}: {path}: no such file"
+        for path, key in named.items()
+        if downloaded(path) not in config["downloads"] and not Path(path).is_file()
+    ]
