@@ -11,12 +11,26 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from groundvts.config import MAIN_BENCHMARK, asked, checked, of_backbone, runs, untrained
+from groundvts.config import MAIN_BENCHMARK, STAGES, asked, checked, of_backbone, runs, untrained
 from groundvts.data.validate import check_policy
 from groundvts.errors import BadInput
 from groundvts.launcher import Launcher
+from groundvts.preflight.needs import places_read
 from groundvts.prompts import Prompts
 from groundvts.records import code_hash, made_with
+from groundvts.scales import (
+    DOWNLOADS,
+    Checkpoint,
+    annotation_files,
+    base_checkpoint,
+    check_sources,
+    downloaded,
+    effective,
+    folder_of,
+    frames_name,
+    frames_of,
+    released_checkpoint,
+)
 
 min_version("9.0")
 
@@ -26,7 +40,9 @@ configfile: "config.yaml"
 
 include: "workflow/rules/caching.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/scale.smk"
 include: "workflow/rules/resources.smk"
+include: "workflow/rules/prepare.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
@@ -50,6 +66,7 @@ rule all:
     default_target: True
     input:
         f"{R}/index.html",
+        REREAD,
         expand(f"{R}/notebooks/{{name}}.html", name=NOTEBOOKS),
 
 
@@ -69,13 +86,14 @@ rule evaluate:
         SCORES,
         COMPARISONS,
         PROTOCOLS,
+        REREAD,
         TOKENS,
 
 
 rule ablations:
     input:
         expand(f"{R}/ablations/{{ablation}}/comparisons.json", ablation=config["ablations"]),
-        f"{R}/notebooks/ablations.html",
+        f"{R}/notebooks/ablations.html" if TOY else [],
 
 
 rule efficiency:

@@ -86,9 +86,9 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def planned(folder: Path, *targets: str) -> dict[str, int]:
+def planned(folder: Path, *arguments: str) -> dict[str, int]:
     """Rules that Snakemake would run now, with their number of jobs."""
-    plan = snakemake(folder, "-n", "--quiet", "host", "--", *targets)
+    plan = snakemake(folder, "--quiet", "host", "-n", *arguments)
     assert plan.returncode == 0, plan.stderr
     text = plan.stdout + plan.stderr
     if "Nothing to be done" in text:

@@ -1,16 +1,17 @@
 # What all rules share: the checked configuration, the runs, and settings as one shell word.
 
 try:
+    scales = Path(workflow.basedir, "workflow", "scales")
+    config = effective(config, workflow.config_settings.overwrite_config, scales)
     config = checked(config, workflow.source_path("../schemas/config.schema.json"))
     for policy in config["policy"].values():
         check_policy(policy)
+    check_sources(config)
     TEMPLATES = Prompts.load(config["prompts"]["set"], config["prompts"]["file"]).templates
 except BadInput as error:
     sys.exit(f"groundvts: {error}")
 
-if config["scale"] != "toy":
-    sys.exit("groundvts: config: scale: only toy has rules so far: see the README, paper scale")
-
+TOY = config["scale"] == "toy"
 R = f"results/{config['scale']}"
 CACHE = config["cache"] | {"folder": config["cache"]["folder"] or SHARED or "results/cache"}
 LAUNCHER = Launcher(**config["launcher"])
@@ -20,9 +21,17 @@ MAIN = [name for name, run in RUNS.items() if run.main]
 BENCHMARKS = config["benchmarks"]
 SPLITS = [f"{name}/{split}" for name, one in BENCHMARKS.items() for split in one["splits"]]
 TESTS = {name: f"{name}/{one['test']}" for name, one in BENCHMARKS.items()}
-STAGES = ["warmup", "joint", "grounding"]
-TRAINING = sorted({name for stage in config["stages"].values() for name in stage["data"]})
-NOTEBOOKS = ["data", "training", "results", "benchmarks", "protocols", "tokens"]
+TRAINED_RUNS = [name for name in MAIN if RUNS[name].released is None]
+TRAINING = sorted(
+    {
+        name
+        for run in TRAINED_RUNS
+        for stage in RUNS[run].stages
+        for name in config["stages"][stage]["data"]
+    }
+)
+NOTEBOOKS = ["data", *(["training"] if TRAINED_RUNS else [])]
+NOTEBOOKS += ["results", "benchmarks", "protocols", "tokens"]
 FURTHER = ["ablations", "efficiency"]  # notebooks of the targets of these names
 LIBRARY = "src/groundvts"
 CONVERTING = ["checks", "convert", "documents", "durations", "entry", "files", "folder"]
@@ -38,9 +47,9 @@ PROMPTS = {"prompts_file": config["prompts"]["file"], "prompts_set": config["pro
 ASKED = asked(config)
 SCORES = [f"{R}/scores/{run}/{name}.json" for name, asked in ASKED.items() for run in asked]
 COMPARISONS = expand(f"{R}/comparisons/{{benchmark}}.json", benchmark=ASKED)
-BASES = [f"{R}/{name}" for name in untrained(config)[1:]] if config["scale"] == "toy" else []
-TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=MAIN)
-TRAINED = expand(f"{R}/stages/{{run}}/{{stage}}", run=MAIN, stage=STAGES)
+BASES = [f"{R}/{name}" for name in untrained(config)[1:]] if TOY else []
+TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=MAIN) if TOY else []
+TRAINED = [f"{R}/stages/{run}/{stage}" for run in TRAINED_RUNS for stage in RUNS[run].stages]
 SHOWN = [run for run in MAIN if RUNS[run].vts["sampler"] == "vts"][:1] or MAIN[:1]
 PROTOCOLS = [
     f"{R}/protocols/{run}/{name}.json"
@@ -51,6 +60,7 @@ PROTOCOLS = [
 
 
 wildcard_constraints:
+    sampled="frames(-internvl|-qwen)?",
     benchmark="|".join(map(re.escape, BENCHMARKS)),
     split="[a-z0-9_]+",
     run="|".join(map(re.escape, [*untrained(config), *RUNS])),
@@ -71,7 +81,7 @@ def moments(place):
 def source(place, backbone):
     """What models see of `benchmark/split`: the tower's features, or frames where they are off."""
     cached = of_backbone("features", backbone, config)
-    return f"{R}/{cached if config['features'] else 'frames'}/{place}"
+    return f"{R}/{cached if config['features'] else frames_name(config, backbone)}/{place}"
 
 
 def published(key):
@@ -80,8 +90,9 @@ def published(key):
     def file(wildcards):
         if f"{wildcards.benchmark}/{wildcards.split}" not in SPLITS:
             raise WorkflowError(f"{wildcards.benchmark} has no split {wildcards.split}")
-        path = BENCHMARKS[wildcards.benchmark][key]
-        return path.replace("{split}", wildcards.split) if path else []
+        named = BENCHMARKS[wildcards.benchmark][key] or []
+        named = [named] if isinstance(named, str) else named
+        return [path.replace("{split}", wildcards.split) for path in named]
 
     return file
 
@@ -117,14 +128,8 @@ def others(wildcards):
 
 def toy_annotations():
     """Annotation files of the configuration that the toy benchmark makes."""
-    files = [
-        one[key].replace("{split}", split)
-        for one in BENCHMARKS.values()
-        for key in ("annotations", "durations", "spans")
-        for split in one["splits"]
-        if one[key] and one[key].startswith(f"{R}/benchmark/annotations/")
-    ]
-    return list(dict.fromkeys(files))
+    made = f"{R}/benchmark/annotations/"
+    return [file for file in annotation_files(config) if file.startswith(made)]
 
 
 def made_videos(wildcards):
@@ -134,9 +139,10 @@ def made_videos(wildcards):
 
 
 def base_model(run):
-    """The base of a run's backbone: made by a rule at toy scale, else the user's folder or hub id."""
-    name = of_backbone("base", backbone_of(run), config)
-    return f"{R}/{name}" if config["scale"] == "toy" else config["base"]
+    """The base of a run's backbone: made by a rule at toy scale, else a folder or a download."""
+    backbone = backbone_of(run)
+    made = f"{R}/{of_backbone('base', backbone, config)}"
+    return made if TOY else folder_of(base_checkpoint(config, backbone))
 
 
 def base_label(name):
@@ -149,7 +155,8 @@ def base_label(name):
 def backbone_of(run):
     if run in RUNS:
         return RUNS[run].backbone
-    return run.removeprefix("base").removeprefix("-") or config["backbone"]
+    named = run.removeprefix("base-")
+    return named if named in config["backbones"] else config["backbone"]
 
 
 def fitted_on(wildcards):
@@ -160,8 +167,9 @@ def fitted_on(wildcards):
 
 def previous_stage(wildcards):
     """The stage before, whose adapter this stage starts from."""
-    place = STAGES.index(wildcards.stage)
-    return f"{R}/stages/{wildcards.run}/{STAGES[place - 1]}" if place else []
+    stages = RUNS[wildcards.run].stages
+    place = stages.index(wildcards.stage)
+    return f"{R}/stages/{wildcards.run}/{stages[place - 1]}" if place else []
 
 
 def stage_data(wildcards):
@@ -218,7 +226,7 @@ def notebook_inputs(wildcards):
             *expand(f"{R}/data/{{place}}/moments.jsonl", place=SPLITS),
             f"{R}/data/overlap.json",
             f"{R}/benchmarks.json",
-            *expand(f"{R}/frames/{{place}}", place=SPLITS),
+            *expand(f"{R}/frames/{{place}}", place=READ),
             *expand(f"{R}/data/conversations/{{name}}/train.jsonl", name=TRAINING),
         ],
         "training": [*TRAINED, *TOKENS, *BASES],

@@ -46,14 +46,14 @@ rule convert:
             for key, files in input.items()
             if files and key in ("durations", "spans", "against")
         ),
-        videos=lambda w: BENCHMARKS[w.benchmark]["videos"],
+        videos=looked_at,
         policy=lambda w: json.dumps(config["policy"].get(w.split, {}), sort_keys=True),
         out=lambda wildcards, output: str(Path(output.moments).parent),
     message:
         "Converting and validating {wildcards.benchmark}: {wildcards.split}"
     shell:
         "groundvts convert {params.layout} --name {wildcards.benchmark} --split {wildcards.split} "
-        "--annotations {input.annotations:q}{params.more} --videos {params.videos:q} "
+        "--annotations {input.annotations:q}{params.more}{params.videos} "
         "--policy {params.policy:q} --out {params.out} 2>&1 | tee {log}"
 
 
@@ -118,10 +118,11 @@ rule frames:
     input:
         videos=made_videos,
         moments=f"{R}/data/{{benchmark}}/{{split}}/moments.jsonl",
+        preflight=PREFLIGHT,
     output:
-        directory(f"{R}/frames/{{benchmark}}/{{split}}"),
+        directory(f"{R}/{{sampled}}/{{benchmark}}/{{split}}"),
     log:
-        f"{R}/logs/frames/{{benchmark}}_{{split}}.log",
+        f"{R}/logs/{{sampled}}/{{benchmark}}_{{split}}.log",
     conda:
         ENV
     threads: max(1, workflow.cores - 1)
@@ -132,7 +133,9 @@ rule frames:
     params:
         shared=lambda w, output: provenance(w.benchmark),
         videos=lambda w: BENCHMARKS[w.benchmark]["videos"],
-        settings=json.dumps(config["frames"], sort_keys=True),
+        settings=lambda w: json.dumps(
+            frames_of(config, backbone_of(w.sampled.replace("frames", "base"))), sort_keys=True
+        ),
         code=code("data/folder"),
     message:
         "Decoding frames once: {wildcards.benchmark} {wildcards.split}"
@@ -144,7 +147,7 @@ rule frames:
 # The base waits for these alone, and everything waits for the base.
 use rule frames as pretraining_frames with:
     output:
-        directory(f"{R}/frames/{{benchmark}}/{{split}}"),
+        directory(f"{R}/{{sampled}}/{{benchmark}}/{{split}}"),
     wildcard_constraints:
         split="pretrain",
     priority: 20

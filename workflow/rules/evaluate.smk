@@ -6,6 +6,13 @@ SCORING = [
     f"{LIBRARY}/data/checks.py",
     f"{LIBRARY}/verbs/scoring.py",
 ]
+REREAD = [
+    f"{R}/scores_{protocol}/{run}/{name}.json"
+    for protocol in config["score"]["protocols"]
+    for name, asked in ASKED.items()
+    for run in asked
+    if run in RUNS
+]
 
 
 rule score:
@@ -27,6 +34,30 @@ rule score:
         "groundvts score {wildcards.benchmark} --run {wildcards.run} --predictions {input.predictions} "
         "--annotations {input.annotations} --resamples {params.resamples} --out {output} "
         "2>&1 | tee {log}"
+
+
+rule reread:
+    input:
+        predictions=f"{R}/predictions/{{run}}/{{benchmark}}.jsonl",
+        annotations=lambda w: moments(TESTS[w.benchmark]),
+        library=SCORING,
+    output:
+        f"{R}/scores_{{protocol}}/{{run}}/{{benchmark}}.json",
+    log:
+        f"{R}/logs/score/{{run}}_{{benchmark}}_{{protocol}}.log",
+    wildcard_constraints:
+        protocol="fixed|official",
+    conda:
+        ENV
+    params:
+        resamples=config["score"]["resamples"],
+        code=code(*READING),
+    message:
+        "Reading and scoring {wildcards.run} on {wildcards.benchmark} as protocol {wildcards.protocol}"
+    shell:
+        "groundvts score {wildcards.benchmark} --run {wildcards.run} --protocol {wildcards.protocol} "
+        "--predictions {input.predictions} --annotations {input.annotations} "
+        "--resamples {params.resamples} --out {output} 2>&1 | tee {log}"
 
 
 rule comparisons:
@@ -86,7 +117,7 @@ rule protocols:
 
 rule tokens:
     input:
-        stages=expand(f"{R}/stages/{{{{run}}}}/{{stage}}", stage=STAGES),
+        stages=lambda w: [f"{R}/stages/{w.run}/{stage}" for stage in RUNS[w.run].stages],
         objects=f"{R}/benchmark/objects.json",
         moments=moments(config["probe"]),
         predictions=f"{R}/predictions/{{run}}/charades_sta.jsonl",
@@ -100,7 +131,8 @@ rule tokens:
         ENV
     params:
         selections=lambda w, input: [
-            f"{stage}={folder}/selection.jsonl" for stage, folder in zip(STAGES, input.stages)
+            f"{stage}={folder}/selection.jsonl"
+            for stage, folder in zip(RUNS[w.run].stages, input.stages)
         ],
         resamples=config["score"]["resamples"],
     message:

@@ -36,7 +36,7 @@ rule toy_base:
 rule features:
     input:
         base=lambda w: base_model(w.tower.replace("features", "base")),
-        frames=f"{R}/frames/{{benchmark}}/{{split}}",
+        frames=tower_frames,
     output:
         directory(f"{R}/{{tower}}/{{benchmark}}/{{split}}"),
     log:
@@ -66,6 +66,7 @@ rule train_stage:
         sources=stage_sources,
         probe=moments(config["probe"]),
         probe_source=probe_source,
+        preflight=PREFLIGHT,
     output:
         directory(f"{R}/stages/{{run}}/{{stage}}"),
     log:
@@ -81,9 +82,9 @@ rule train_stage:
         gpu=gpus("train"),
     params:
         shared=lambda w, output: provenance(
-            *config["stages"][w.stage]["data"], config["probe"].split("/")[0]
+            *stage_settings(w)["data"], config["probe"].split("/")[0]
         ),
-        settings=lambda w: run_settings(w, stage=config["stages"][w.stage]),
+        settings=lambda w: run_settings(w, stage=stage_settings(w)),
         templates=TEMPLATES,
         previous=lambda w, input: f"--previous {input.previous}" if input.previous else "",
         data=lambda w, input: [
@@ -103,13 +104,15 @@ rule train_stage:
 rule merge:
     input:
         base=lambda w: base_model(w.run),
-        adapter=f"{R}/stages/{{run}}/{STAGES[-1]}",
+        adapter=lambda w: f"{R}/stages/{w.run}/{RUNS[w.run].stages[-1]}",
         probe=moments(config["probe"]),
         probe_source=probe_source,
     output:
         directory(f"{R}/merged/{{run}}"),
     log:
         f"{R}/logs/merge/{{run}}.log",
+    wildcard_constraints:
+        run=any_of(name for name, run in RUNS.items() if run.released is None),
     priority: 5
     conda:
         ENV
@@ -118,7 +121,7 @@ rule merge:
         runtime=minutes("merge"),
         gpu=gpus("merge"),
     params:
-        settings=lambda w: run_settings(w, "frames"),
+        settings=lambda w: run_settings(w, frames=frames_of(config, backbone_of(w.run))),
         templates=TEMPLATES,
     message:
         "Merging {wildcards.run} into a model folder"

@@ -1,0 +1,256 @@
+"""Scales other than toy: what holds of their configurations, and what each would run."""
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from dag import copy_project, planned, snakemake
+from scales import write_settings
+
+from groundvts.config import checked, runs
+from groundvts.errors import BadInput
+from groundvts.preflight.needs import places_read
+from groundvts.scales import (
+    Checkpoint,
+    base_checkpoint,
+    check_sources,
+    effective,
+    folder_of,
+    frames_name,
+    frames_of,
+    released_checkpoint,
+)
+from groundvts.training.stages import StageSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+SCALES = ROOT / "workflow" / "scales"
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
+TOY = yaml.safe_load((ROOT / "config.yaml").read_text())
+NAMES = sorted(file.stem for file in SCALES.glob("*.yaml"))
+RULES = {  # and how many jobs of each
+    "paper": {"download": 22, "download_model": 2, "convert": 8, "conversations": 4, "frames": 16,
+              "preflight": 1, "train_stage": 8, "merge": 4, "infer": 24, "constant": 4,
+              "score": 28, "comparisons": 4, "protocols": 4, "notebook": 6, "page": 1},
+    "paper-yaml": {"train_stage": 6, "merge": 2, "infer": 16, "score": 20, "preflight": 1},
+    "released": {"download": 10, "download_model": 2, "import_released": 2, "convert": 7,
+                 "frames": 8, "infer": 8, "score": 12, "reread": 8, "preflight": 1,
+                 "notebook": 5, "page": 1},
+}  # fmt: skip
+NEVER = {
+    "paper": {"toy_benchmark", "toy_base", "tokens", "features", "import_released", "reread"},
+    "paper-yaml": {"toy_benchmark", "toy_base", "tokens", "features", "import_released"},
+    "released": {"toy_benchmark", "toy_base", "tokens", "features", "train_stage", "merge",
+                 "conversations"},
+}  # fmt: skip
+
+
+def of(name: str, **changes) -> dict:
+    """The whole configuration of a scale file, with settings changed."""
+    given = yaml.safe_load((SCALES / f"{name}.yaml").read_text())
+    return checked(effective(TOY, {**given, **changes}, SCALES), SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A copy of the project in which nothing has run."""
+    return copy_project(tmp_path_factory.mktemp("scales"))
+
+
+def file_of(name: str) -> tuple[str, str]:
+    return "--configfile", f"workflow/scales/{name}.yaml"
+
+
+# What holds -------------------------------------------------------------------------------------
+def test_every_file_of_the_folder_is_tested():
+    assert sorted(RULES) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_of_the_toy_configuration_is_left(name):
+    found = of(name)
+    given = yaml.safe_load((SCALES / f"{name}.yaml").read_text())
+    assert set(found["variants"]) == set(given["variants"])
+    assert found["stages"]["joint"]["steps"] is None
+    assert found["vts"]["tau_weight"] is None
+    assert "results/toy" not in json.dumps(found)
+
+
+def test_snakemake_holds_what_the_file_says(work):
+    done = snakemake(work, *file_of("paper"), "--", "results/paper/config.json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((work / "results" / "paper" / "config.json").read_text())
+    shutil.rmtree(work / "results")
+    assert found == checked(yaml.safe_load((SCALES / "paper.yaml").read_text()), SCHEMA)
+
+
+def test_the_papers_recipe():
+    config = of("paper")
+    stages = [StageSettings.from_dict(config["stages"][name]) for name in config["stages"]]
+    assert [stage.epochs for stage in stages] == [1, 2, 3]
+    assert [set(stage.learning_rate.values()) for stage in stages] == [{1e-5}, {2e-4}, {1e-4}]
+    assert {(stage.batch_size, stage.batch_size * stage.accumulation * 8) for stage in stages} == {
+        (2, 64)
+    }
+    assert {(s.lora_rank, s.lora_alpha, s.lora_dropout) for s in stages} == {(8, 16, 0.05)}
+    assert {(s.warmup, s.min_learning_rate, s.steps, s.lora_vision) for s in stages} == {
+        (0.1, 0.0, None, False)
+    }
+    assert [stage.data for stage in stages] == [
+        ["llava_video"],
+        ["llava_video"],
+        ["charades_sta", "activitynet_captions", "qvhighlights"],
+    ]
+    found = {run.variant: run for run in runs(config)}
+    assert [(found[n].vts["hidden_size"], found[n].vts["ratio"], found[n].backbone)
+            for n in ("groundvts-q", "groundvts-i")] == [
+        (512, 0.5, "qwen"), (128, 0.5, "internvl")]  # fmt: skip
+    plain = found["internvl-g"]
+    assert (plain.stages, plain.freeze, plain.backbone) == (("grounding",), ("vts",), "internvl")
+    assert (plain.vts["weight_scale"], plain.vts["post_mlp"]) == ("mean1", False)
+    assert len(config["benchmarks"]["llava_video"]["annotations"]) == 12
+    assert set(config["evaluate"].values()) == {"all"}
+
+
+def test_frames_of_each_backbone():
+    config = of("paper")
+    qwen, intern = (frames_of(config, name) for name in ("qwen", "internvl"))
+    assert (qwen["fps"], qwen["max_frames"], qwen["max_pixels"], qwen["count"]) == (
+        2.0, 128, 16384, None)  # fmt: skip
+    assert (intern["count"], intern["side"]) == (16, 448)
+    assert [frames_name(config, name) for name in ("qwen", "internvl")] == [
+        "frames",
+        "frames-internvl",
+    ]
+    toy = checked(TOY, SCHEMA)
+    assert {frames_name(toy, name) for name in ("qwen", "internvl")} == {"frames"}
+
+
+def test_the_values_of_the_released_files():
+    stages = of("paper-yaml")["stages"]
+    assert [stage["epochs"] for stage in stages.values()] == [3, 3, 3]
+    rates = [set(stage["learning_rate"].values()) for stage in stages.values()]
+    assert rates == [{1e-5}, {1e-4}, {1e-4}]
+    first = stages["warmup"]
+    assert (first["batch_size"], first["accumulation"]) == (1, 8)
+    assert stages["joint"]["lora_rank"] == 8
+    assert of("paper-yaml")["benchmarks"]["qvhighlights"]["kinds"] == ["grounding"]
+
+
+def test_published_files_are_those_known_here(reference_data):
+    known = of("paper")["downloads"]
+    seen = 0
+    for name, source in known.items():
+        file = reference_data / "annotations" / name
+        if file.is_file():
+            seen += 1
+            assert source["bytes"] == file.stat().st_size, name
+            assert source["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest(), name
+    assert seen == 8
+    assert all(source["url"].startswith("https://") for source in known.values())
+
+
+def test_places_that_are_read():
+    read = places_read(of("paper"))
+    tests = {"charades_sta/test", "activitynet_captions/test", "qvhighlights/val", "nextgqa/test"}
+    training = {f"{n}/train" for n in ("charades_sta", "activitynet_captions", "qvhighlights")}
+    assert {name: set(places) for name, places in read.items()} == {
+        name: tests | training | {"llava_video/train"} for name in ("qwen", "internvl")
+    }
+    assert set(places_read(of("released"))["internvl"]) == tests
+
+
+def test_a_checkpoint_is_a_folder_or_one_of_the_hub(tmp_path):
+    config = of("paper")
+    found = base_checkpoint(config, "qwen")
+    assert found == Checkpoint(
+        "Qwen/Qwen2.5-VL-7B-Instruct", "cc594898137f460bfe9f0759e9844b3ce807cfb5"
+    )
+    assert re.fullmatch(
+        r"results/downloads/models/Qwen--Qwen2\.5-VL-7B-Instruct@\w{40}", folder_of(found)
+    )
+    config["backbones"]["qwen"]["checkpoint"] = str(tmp_path)
+    assert folder_of(base_checkpoint(config, "qwen")) == str(tmp_path)
+    released = runs(of("released"))[1].released
+    assert folder_of(released_checkpoint(released)).endswith("GroundVTS@main--GroundVTS-I")
+    assert released_checkpoint({**released, "checkpoint": "/x"}) == "/x/GroundVTS-I"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"extends": "nothing"}, "extends: 'nothing': .* has only paper, paper-yaml, released"),
+        ({"backbones": {"qwen": {"checkpoint": None}}}, "backbones.qwen.checkpoint: null"),
+        ({"backbones": {"qwen": {"frames": {"fps": -1}}}}, "backbones.qwen.frames.fps"),
+        ({"backbones": {"qwen": {"frames": {"rate": 1}}}}, "backbones.qwen.frames: .*'rate'"),
+        ({"variants": {"a": {"label": "A", "stages": ["joint", "warmup"]}}}, "the order is"),
+        ({"variants": {"a": {"label": "A", "freeze": ["vts"]}}}, "nothing is left to train"),
+        ({"variants": {"a": {"label": "A", "released": {}}}}, "'checkpoint' is a required"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_scale_is_named(changes, said):
+    with pytest.raises(BadInput, match=said):
+        of("paper-yaml", **changes)
+
+
+def test_what_is_null_is_left_out():
+    given = yaml.safe_load((SCALES / "paper.yaml").read_text())
+    given["variants"] |= {"internvl-g": None, "groundvts-i": None}
+    given["evaluate"]["nextgqa"] = given["benchmarks"]["nextgqa"] = None
+    config = checked(effective(TOY, given, SCALES), SCHEMA)
+    assert set(places_read(config)) == {"qwen"}
+    assert "nextgqa" not in config["benchmarks"]
+
+
+def test_annotations_that_are_nowhere_are_named_together():
+    config = of("paper")
+    check_sources(config)
+    config["benchmarks"]["charades_sta"]["durations"] = "/nowhere/{split}.csv"
+    config["benchmarks"]["nextgqa"]["spans"] = "results/downloads/nextgqa/other.json"
+    with pytest.raises(BadInput) as found:
+        check_sources(config)
+    assert len(str(found.value).splitlines()) == 1
+    for said in ("/nowhere/train.csv: no such file", "/nowhere/test.csv",
+                 "other.json: not among the downloads"):  # fmt: skip
+        assert said in str(found.value)
+
+
+# What would run ---------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", NAMES)
+def test_it_plans_with_no_path_filled_in(name, work):
+    plan = planned(work, *file_of(name))
+    assert {rule: plan.get(rule) for rule in RULES[name]} == RULES[name]
+    assert not NEVER[name] & set(plan)
+
+
+@pytest.mark.parametrize(
+    ("name", "waiting"),
+    [("paper", {"frames", "train_stage"}), ("released", {"frames", "import_released"})],
+)
+def test_what_is_costly_waits_for_the_check(name, waiting, work):
+    graph = snakemake(work, "--rulegraph", "dot", *file_of(name)).stdout
+    rules = dict(re.findall(r'(\d+)\[label = "(\w+)"', graph))
+    edges = re.findall(r"(\d+) -> (\d+)", graph)
+    after = {rules[to] for start, to in edges if rules[start] == "preflight"}
+    assert after == waiting
+
+
+def test_what_the_user_names_is_not_downloaded(work, tmp_path):
+    for name in ("test.csv", "gsub.json"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "model").mkdir()
+    mine = write_settings(tmp_path / "mine.yaml", {
+        "benchmarks": {"nextgqa": {"annotations": str(tmp_path / "test.csv"),
+                                   "spans": str(tmp_path / "gsub.json")}},
+        "backbones": {"qwen": {"checkpoint": str(tmp_path / "model")}},
+    })  # fmt: skip
+    plan = planned(work, *file_of("paper"), str(mine))
+    assert (plan["download"], plan["download_model"]) == (20, 1)
+
+
+def test_the_check_is_a_target_of_its_own(work):
+    plan = planned(work, *file_of("paper"), "--", "preflight")
+    assert set(plan) == {"download", "convert", "configuration", "preflight"}

@@ -1,0 +1,42 @@
+# What the rules need to know of a scale: its checkpoints, downloads and frames, and what waits
+# for the check before hours are spent.
+
+DOWNLOADED = config["downloads"]
+BACKBONES = dict.fromkeys(backbone_of(run) for run in [*untrained(config)[1:], *RUNS])
+RELEASED = {name: run.released for name, run in RUNS.items() if run.released}
+CHECKPOINTS = [
+    base_checkpoint(config, b) for b in BACKBONES if config["backbones"][b]["checkpoint"]
+]
+CHECKPOINTS += [released_checkpoint(released) for released in RELEASED.values()]
+MODELS = {one.name: one for one in CHECKPOINTS if isinstance(one, Checkpoint)}
+NEEDED = {} if TOY else places_read(config)
+READ = SPLITS if TOY else NEEDED.get(config["backbone"], [])
+CONVERTED = dict.fromkeys(place for places in NEEDED.values() for place in places)
+PREFLIGHT = [] if TOY else ancient(f"{R}/preflight.json")
+
+
+def any_of(names):
+    """A pattern that fits any of the names."""
+    return "|".join(map(re.escape, names)) or "none"
+
+
+def looked_at(wildcards):
+    """Option that looks for a split's videos: at other scales than toy preflight does that."""
+    asked = "unknown_video" in config["policy"].get(wildcards.split, {})
+    videos = BENCHMARKS[wildcards.benchmark]["videos"]
+    return f" --videos {shlex.quote(videos)}" if TOY or asked else ""
+
+
+def stage_settings(wildcards):
+    """Settings of a stage, without the groups that the run leaves as they are."""
+    settings, frozen = config["stages"][wildcards.stage], RUNS[wildcards.run].freeze
+    rates = {
+        group: rate for group, rate in settings["learning_rate"].items() if group not in frozen
+    }
+    return settings | {"learning_rate": rates}
+
+
+def tower_frames(wildcards):
+    """Frames that a backbone's vision tower looks at."""
+    name = frames_name(config, backbone_of(wildcards.tower.replace("features", "base")))
+    return f"{R}/{name}/{wildcards.benchmark}/{wildcards.split}"
