@@ -226,5 +226,13 @@ def test_a_file_that_is_not_what_the_hub_announced(hub, tmp_path):
 
 def test_a_hub_that_is_down(hub, tmp_path):
     hub.statuses[f"/api/models/org/model/revision/{'main'}"] = [500] * 50
-    with pytest.raises(RunFailed, match="cannot be reached"):
+    with pytest.raises(RunFailed, match="the hub's files do not come"):
         model(hub, tmp_path / "m")
+
+
+def test_a_hub_that_is_not_there(tmp_path):
+    with pytest.raises(RunFailed, match="the hub's files do not come") as found:
+        download_model(
+            "org/model", "main", tmp_path / "m", endpoint="http://127.0.0.1:9", pause_s=0
+        )
+    assert len(str(found.value).splitlines()) == 1

@@ -181,8 +181,8 @@ def test_memory_of_each_stage_against_the_gpus(full, monkeypatch):
     config, known = paper_scale(), full[0]
     stages = list(models.stage_estimates(config, known))
     assert [(s["run"], s["stage"]) for s in stages[:2]] == [
-        ("qwen-g-s0", "grounding"),
-        ("groundvts-q-s0", "warmup"),
+        ("full-s0", "grounding"),
+        ("vts-0.5-s0", "warmup"),
     ]
     assert stages[1]["trainable"] == 29_367_296
     assert stages[3]["trainable"] == 78_988_032
@@ -191,7 +191,7 @@ def test_memory_of_each_stage_against_the_gpus(full, monkeypatch):
     facts, wrong, notes = models.look_at_gpus(stages, inference)
     assert [gpu["bytes"] for gpu in facts["gpus"]] == [80_000_000_000, 24_000_000_000]
     assert notes == []
-    assert any(line.startswith("stage grounding of groundvts-i-s0: about ") for line in wrong)
+    assert any(line.startswith("stage grounding of internvl-vts-0.5-s0: about ") for line in wrong)
     assert all("24 GB are there" in line for line in wrong)
     with_gpus(monkeypatch, 141)
     assert models.look_at_gpus(stages, inference)[1] == []

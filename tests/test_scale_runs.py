@@ -22,7 +22,7 @@ def prepared(folder, **changes) -> tuple:
 def released(folder, benchmarks) -> tuple:
     copies = {
         name: {"released": {"checkpoint": str(folder / "own" / "published")}}
-        for name in ("groundvts-q", "groundvts-i")
+        for name in ("vts-0.5", "internvl-vts-0.5")
     }
     probe = "charades_sta/test"
     work, mine = prepared(folder, variants=copies, benchmarks=benchmarks, probe=probe)
@@ -36,7 +36,7 @@ def imported(tmp_path_factory):
     wanted = [
         f"results/released/{scores}/{run}-s0/charades_sta.json"
         for scores in ("scores", "scores_official")
-        for run in ("groundvts-q", "groundvts-i")
+        for run in ("vts-0.5", "internvl-vts-0.5")
     ]
     done = snakemake(work, *given, "--", *wanted)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
@@ -47,7 +47,7 @@ def test_published_checkpoints_are_imported_asked_and_scored(imported):
     work, _, wanted = imported
     results = work / "results" / "released"
     assert read(results / "preflight.json")["wrong"] == []
-    for run, kind in (("groundvts-q-s0", "qwen2_5_vl"), ("groundvts-i-s0", "internvl")):
+    for run, kind in (("vts-0.5-s0", "qwen2_5_vl"), ("internvl-vts-0.5-s0", "internvl")):
         made = results / "merged" / run
         assert read(made / "config.json")["model_type"] == f"groundvts_{kind}"
         assert read(made / "import.json")["counts"]["renamed"] > 0
@@ -102,8 +102,8 @@ def test_the_whole_of_paper_with_training(tmp_path):
     stages_of = {folder.name: sorted(p.name for p in folder.iterdir())
                  for folder in (results / "stages").iterdir()}  # fmt: skip
     every = ["grounding", "joint", "warmup"]
-    assert stages_of == {"qwen-g-s0": ["grounding"], "internvl-g-s0": ["grounding"],
-                         "groundvts-q-s0": every, "groundvts-i-s0": every}  # fmt: skip
-    trained = read(results / "stages" / "qwen-g-s0" / "grounding" / "record.json")["trainable"]
+    assert stages_of == {"full-s0": ["grounding"], "internvl-full-s0": ["grounding"],
+                         "vts-0.5-s0": every, "internvl-vts-0.5-s0": every}  # fmt: skip
+    trained = read(results / "stages" / "full-s0" / "grounding" / "record.json")["trainable"]
     assert set(trained["groups"]) == {"projector", "lora"}
     assert planned(work, *given) == {}

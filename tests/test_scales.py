@@ -106,9 +106,9 @@ def test_the_papers_recipe():
     ]
     found = {run.variant: run for run in runs(config)}
     assert [(found[n].vts["hidden_size"], found[n].vts["ratio"], found[n].backbone)
-            for n in ("groundvts-q", "groundvts-i")] == [
+            for n in ("vts-0.5", "internvl-vts-0.5")] == [
         (512, 0.5, "qwen"), (128, 0.5, "internvl")]  # fmt: skip
-    plain = found["internvl-g"]
+    plain = found["internvl-full"]
     assert (plain.stages, plain.freeze, plain.backbone) == (("grounding",), ("vts",), "internvl")
     assert (plain.vts["weight_scale"], plain.vts["post_mlp"]) == ("mean1", False)
     assert len(config["benchmarks"]["llava_video"]["annotations"]) == 12
@@ -198,7 +198,7 @@ def test_what_is_wrong_with_a_scale_is_named(changes, said):
 
 def test_what_is_null_is_left_out():
     given = yaml.safe_load((SCALES / "paper.yaml").read_text())
-    given["variants"] |= {"internvl-g": None, "groundvts-i": None}
+    given["variants"] |= {"internvl-full": None, "internvl-vts-0.5": None}
     given["evaluate"]["nextgqa"] = given["benchmarks"]["nextgqa"] = None
     config = checked(effective(TOY, given, SCALES), SCHEMA)
     assert set(places_read(config)) == {"qwen"}
