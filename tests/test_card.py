@@ -46,7 +46,7 @@ def stage(folder: Path, name: str, previous: Path | None = None, **settings) -> 
 def merged(tmp_path):
     """The record of a merge that two stages preceded."""
     first = stage(tmp_path, "warmup", steps=7, global_batch=64)
-    last = stage(tmp_path, "grounding", first, epochs=3, accumulation=4)
+    last = stage(tmp_path, "grounding", first, epochs=3, global_batch=64)
     (tmp_path / "base").mkdir()
     modules = {"vts": 6, "model.visual.merger": 5}
     differences = ("adapter_difference", "base_difference", "saved_difference")

@@ -20,12 +20,15 @@ STAGES = {"joint": {"batch_size": 2, "global_batch": 64}}
         (Launcher(gradient_checkpointing=True, workers=2),
          "groundvts train --checkpointing --workers 2"),
         (Launcher("torchrun", processes=4),
-         "OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 4 -m -- groundvts.cli train"),
+         "OMP_NUM_THREADS=1 python -m groundvts.gpus 4 torchrun --standalone "
+         "--nproc_per_node 4 -m -- groundvts.cli train"),
         (Launcher("deepspeed", processes=2, zero=3, offload=True),
-         "OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 2 -m -- groundvts.cli train "
+         "OMP_NUM_THREADS=1 python -m groundvts.gpus 2 torchrun --standalone "
+         "--nproc_per_node 2 -m -- groundvts.cli train "
          "--zero 3 --offload"),
         (Launcher("deepspeed"),
-         "OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 1 -m -- groundvts.cli train "
+         "OMP_NUM_THREADS=1 python -m groundvts.gpus 1 torchrun --standalone "
+         "--nproc_per_node 1 -m -- groundvts.cli train "
          "--zero 0"),
         (Launcher("torchrun", processes=4, nodes=2, rendezvous="gpu1.local:29500"),
          "OMP_NUM_THREADS=1 torchrun --nnodes 2 --rdzv_backend c10d --rdzv_id groundvts "

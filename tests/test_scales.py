@@ -92,9 +92,7 @@ def test_the_papers_recipe():
     stages = [StageSettings.from_dict(config["stages"][name]) for name in config["stages"]]
     assert [stage.epochs for stage in stages] == [1, 2, 3]
     assert [set(stage.learning_rate.values()) for stage in stages] == [{1e-5}, {2e-4}, {1e-4}]
-    assert {(stage.batch_size, stage.batch_size * stage.accumulation * 8) for stage in stages} == {
-        (2, 64)
-    }
+    assert {(stage.batch_size, stage.global_batch) for stage in stages} == {(2, 64)}
     assert {(s.lora_rank, s.lora_alpha, s.lora_dropout) for s in stages} == {(8, 16, 0.05)}
     assert {(s.warmup, s.min_learning_rate, s.steps, s.lora_vision) for s in stages} == {
         (0.1, 0.0, None, False)
@@ -135,7 +133,7 @@ def test_the_values_of_the_released_files():
     rates = [set(stage["learning_rate"].values()) for stage in stages.values()]
     assert rates == [{1e-5}, {1e-4}, {1e-4}]
     first = stages["warmup"]
-    assert (first["batch_size"], first["accumulation"]) == (1, 8)
+    assert (first["batch_size"], first["global_batch"]) == (1, 64)
     assert stages["joint"]["lora_rank"] == 8
     assert of("paper-yaml")["benchmarks"]["qvhighlights"]["kinds"] == ["grounding"]
 

@@ -73,7 +73,8 @@ class Launcher:
         """Shell words that start the verb `train`, before its options."""
         words = "groundvts train"
         if self.engine != "single":
-            start = "torchrun --standalone" if self.nodes == 1 else SLURM
+            alone = f"python -m groundvts.gpus {self.processes} torchrun --standalone"
+            start = alone if self.nodes == 1 else SLURM
             start = BY_HAND if self.nodes > 1 and self.rendezvous else start
             start = start.replace("{nodes}", str(self.nodes)).replace("{at}", str(self.rendezvous))
             words = (  # torchrun would take the verb's options for its own but for the --

@@ -2,13 +2,15 @@
 
 # Of each backbone the first run of the main job with a learned choice.
 TIMED = {RUNS[run].backbone: run for run in reversed(MAIN) if RUNS[run].vts["sampler"] == "vts"}
-MEASURED = [
-    f"{R}/benchmarks/frame_cache.json",
-    *expand(f"{R}/benchmarks/prefill-{{backbone}}.json", backbone=["qwen", "internvl"]),
-    *expand(f"{R}/benchmarks/stages-{{run}}.json", run=TIMED.values()),
-]
+MEASURED = expand(f"{R}/benchmarks/prefill-{{backbone}}.json", backbone=["qwen", "internvl"])
+if TOY:
+    MEASURED += expand(f"{R}/benchmarks/{{name}}.json", name=["frame_cache", "grouped_inference"])
+    MEASURED += expand(f"{R}/benchmarks/stages-{{run}}.json", run=TIMED.values())
 OPTIONS = {
-    name: shlex.join(f"--{key}={value}" for key, value in sorted(options.items()))
+    name: shlex.join(
+        f"--{key}" if value is True else f"--{key}={value}"
+        for key, value in sorted(options.items())
+    )
     for name, options in config["efficiency"].items()
 }
 READING_PATH = [f"models/{name}" for name in ("flops", "grounding", "sequence", "vts")]
@@ -95,7 +97,10 @@ rule benchmark_grouped_inference:
     threads: workflow.cores
     resources:
         gpu=1,
+    params:
+        options=OPTIONS["grouped_inference"],
+        code=code("inference/batches", "inference/predict", "inference/tower"),
     message:
         "Comparing queries grouped by video with one at a time (some minutes)"
     shell:
-        "python {input.script} --videos {input.videos} --out {output} 2>&1 | tee {log}"
+        "python {input.script} --videos {input.videos} {params.options} --out {output} 2>&1 | tee {log}"

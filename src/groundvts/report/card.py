@@ -196,7 +196,6 @@ def _training(stages: list[dict]) -> str:
 def _stage(record: dict) -> list[Any]:
     settings, samples = record["settings"]["stage"], record["samples"]
     epochs = "" if settings.get("steps") else f"{settings.get('epochs', 1)} epochs, "
-    batch = settings.get("batch_size", 1) * settings.get("accumulation", 1)
     rates, groups = settings["learning_rate"], record["trainable"]["groups"]
     left_out = samples["given"] - samples["used"]
     return [
@@ -204,7 +203,7 @@ def _stage(record: dict) -> list[Any]:
         ", ".join(map(_title, settings["data"])),
         f"{samples['used']:,}" + (f" ({left_out} left out)" if left_out else ""),
         f"{epochs}{record['steps']:,} steps",
-        settings.get("global_batch", batch),
+        settings["global_batch"],
         ", ".join(f"{group} {rate:g}" for group, rate in rates.items()),
         ", ".join(f"{group} {count:,}" for group, count in groups.items()),
         record["seed"],
