@@ -30,7 +30,7 @@ def tiny_config() -> dict:
     config["efficiency"] = {
         "prefill": {**sizes, "visual": 128, "text": 16, "repeats": 1},
         "time_by_stage": {"queries": 2, "repeats": 1},
-        "grouped_inference": {"small": True, "most": 1, "repeats": 1, "layers": 1},
+        "grouped_inference": {"small": True, "most": 4, "repeats": 1, "layers": 1},
     }
     config["score"] = {"resamples": 100}
     config["evaluate"] = {"charades_sta": "all", **{key: ["vts-0.25"] for key in OTHERS}}

@@ -73,7 +73,7 @@ def test_a_card_tells_the_stages_in_order(merged):
     rows = [line for line in text.splitlines() if line.startswith(("| warmup", "| grounding"))]
     assert [row.split(" | ")[3:5] for row in rows] == [
         ["7 steps", "64"],
-        ["3 epochs, 7 steps", "8"],
+        ["3 epochs, 7 steps", "64"],
     ]
     assert "QVHighlights" in rows[0]
     assert "1,199 (1 left out)" in rows[0]

@@ -63,7 +63,7 @@ def test_torchrun_hands_the_verbs_options_on():
     options = "--run r --stage s --out o --data a=b --probe c=d --base e --settings {} --log x"
     for launcher in (Launcher("torchrun", 2), Launcher("deepspeed", 2, zero=3, offload=True)):
         words = shlex.split(f"{launcher.command()} {options}")
-        parsed = get_args_parser().parse_args(words[2:])
+        parsed = get_args_parser().parse_args(words[words.index("torchrun") + 1 :])
         assert (parsed.module, parsed.training_script) == (True, "groundvts.cli")
         assert parsed.training_script_args[0] == "train"
         assert parsed.training_script_args[-16:] == shlex.split(options)

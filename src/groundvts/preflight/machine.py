@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import shutil
 from pathlib import Path
 
@@ -19,7 +20,9 @@ def disk_needs(
     config: dict, frames: dict[str, int], stages: list[dict], known: dict[str, Known], queries: int
 ) -> dict[str, tuple[str, int]]:
     """{what: (where, bytes that it will still take)}: frames, checkpoints, models, predictions."""
-    cache, results = config["cache"]["folder"], f"results/{config['scale']}"
+    shared = os.environ.get("SNAKEMAKE_OUTPUT_CACHE")
+    cache = config["cache"]["folder"] or shared or "results/cache"
+    results = f"results/{config['scale']}"
     there = Store(Path(cache) / "frames").bytes
     needs = {"frames": (cache, max(0, sum(frames.values()) - there))}
     wanted = []
