@@ -50,28 +50,25 @@ def convert(
 ) -> dict[str, Any]:
     """Write `out`/moments.jsonl and `out`/validation.json; return the latter's content.
 
-    annotations: one file, or several that are read one after the other; ids of several begin with
-    the file's name. durations: s by video, for entries without (the Charades CSV, or a JSON
-    object). spans: the segments of NExT-GQA. videos: a folder that should hold every video.
-    against: moments.jsonl of other splits, which should share no video. policy: finding kind ->
-    keep | drop | repair. name: the dataset's name in the records. Without a policy every readable
-    record is kept, in file order, as annotated.
+    annotations: a file, or several (their ids begin with the file's name). durations: s by video,
+    for entries without (the Charades CSV, or a JSON object). spans: the segments of NExT-GQA.
+    videos: a folder that should hold every video. against: moments.jsonl of other splits, which
+    should share no video. policy: finding kind -> keep | drop | repair. name: the dataset's name in
+    the records. Without a policy every readable record is kept, in file order, as annotated.
 
     Raises BadInput for an unknown benchmark or policy, files that cannot be read or written, and
-    one of which no record remains.
+    where no record remains.
     """
     reader = reader_of(dataset, spans)
     lengths, findings = read_durations(Path(durations)) if durations else ({}, [])
     folder = VideoFolder(videos) if videos else None
     others = dict(map(_videos_of, against))
     checked = Validation(name or dataset, split, lengths, folder, others, policy or {})
-    named = [annotations] if isinstance(annotations, str | Path) else list(annotations)
+    named = [annotations] if isinstance(annotations, str | Path) else [*annotations]
     for entry in chain(findings, _entries(reader, [*map(Path, named)])):
         checked.add(entry)
     check_records(checked, dataset, named)
-    given = {"durations": durations, "spans": spans, "videos": videos}
-    several = {"annotations": [*map(str, named)] if len(named) > 1 else str(named[0])}
-    files: dict[str, Any] = several | {key: str(path) for key, path in given.items() if path}
+    files = _paths(annotations=named, durations=durations, spans=spans, videos=videos)
     content = checked.content(files | ({"against": [*map(str, against)]} if against else {}))
     try:
         write_moments(Path(out) / "moments.jsonl", checked.moments)
@@ -90,6 +87,13 @@ def reader_of(dataset: str, spans: str | Path | None) -> Callable[[Path], Publis
     if spans:
         raise BadInput(f"{spans}: {dataset} has no file of spans; leave it out")
     return READERS[dataset]
+
+
+def _paths(annotations: Sequence[str | Path], **given: str | Path | None) -> dict[str, Any]:
+    """The paths that were given, as text; several annotation files as a list."""
+    named = [*map(str, annotations)]
+    others = {key: str(path) for key, path in given.items() if path}
+    return {"annotations": named if len(named) > 1 else named[0]} | others
 
 
 def _entries(

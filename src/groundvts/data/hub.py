@@ -35,26 +35,13 @@ def download_model(
     revision or folder is not there, or not for this user, and RunFailed where the hub cannot be
     reached or what came is not what it announced.
     """
-    from huggingface_hub import HfApi, snapshot_download
-
     endpoint = endpoint or os.environ.get("HF_ENDPOINT")
     place = f"{hub}, revision {revision}"
     partial = out.with_name(out.name + ".part")
     for number in range(1, TRIES + 1):
         try:
             with _one_line(place):
-                info = HfApi(endpoint=endpoint).repo_info(
-                    hub, revision=revision, files_metadata=True, timeout=60
-                )
-                files = _files(info.siblings, folder, place)
-                snapshot_download(
-                    hub,
-                    revision=info.sha,
-                    local_dir=partial,
-                    allow_patterns=list(files),
-                    endpoint=endpoint,
-                    etag_timeout=60,
-                )
+                commit, files = _fetch(hub, revision, folder, partial, endpoint, place)
             break
         except RunFailed as error:
             if number == TRIES:
@@ -66,7 +53,27 @@ def download_model(
     shutil.rmtree(out, ignore_errors=True)
     (partial / folder if folder else partial).rename(out)
     shutil.rmtree(partial, ignore_errors=True)
-    return {"hub": hub, "revision": info.sha, "folder": folder, "files": found}
+    return {"hub": hub, "revision": commit, "folder": folder, "files": found}
+
+
+def _fetch(
+    hub: str, revision: str, folder: str | None, out: Path, endpoint: str | None, place: str
+) -> tuple[str, dict[str, Any]]:
+    """One try: fetches what is wanted of a revision; its commit, and what the hub says of files."""
+    from huggingface_hub import HfApi, snapshot_download
+
+    api = HfApi(endpoint=endpoint)
+    info = api.repo_info(hub, revision=revision, files_metadata=True, timeout=60)
+    files = _files(info.siblings, folder, place)
+    snapshot_download(
+        hub,
+        revision=info.sha,
+        local_dir=out,
+        allow_patterns=list(files),
+        endpoint=endpoint,
+        etag_timeout=60,
+    )
+    return info.sha, files
 
 
 def _files(siblings: list, folder: str | None, place: str) -> dict[str, Any]:

@@ -39,14 +39,11 @@ def preflight(config: dict, files: dict[str, Path], workers: int) -> dict[str, A
     frames = frame_bytes(videos, read)
     tests = {f"{name}/{config['benchmarks'][name]['test']}" for name in config["evaluate"]}
     queries = sum(len(moments[place]) for place in tests & set(moments))
-    disk, faults = look_at_disk(config, disk_needs(config, frames, stages, known, queries))
-    wrong += faults
-    gpus, faults, notes = look_at_gpus(stages, inference)
-    wrong += faults
-    versions, faults = look_at_versions(config)
-    wrong += faults
-    lengths, faults = look_at_lengths(config, known, moments)
-    wrong += faults
+    disk, full = look_at_disk(config, disk_needs(config, frames, stages, known, queries))
+    gpus, small, notes = look_at_gpus(stages, inference)
+    versions, other = look_at_versions(config)
+    lengths, long = look_at_lengths(config, known, moments)
+    wrong += [*full, *small, *other, *long]
     if config["features"]:
         notes.append("features: the size of the vision tower's output was not estimated")
     return {
