@@ -56,7 +56,7 @@ rule configuration:
         "Writing down the whole configuration"
     run:
         text = json.dumps(params.config, indent=1)
-        Path(output[0]).write_text(text + "\n", encoding="utf-8")
+        Path(output[0]).write_text(f"{text}\n", encoding="utf-8")
 
 
 rule preflight:
