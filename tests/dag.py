@@ -15,17 +15,20 @@ ROOT = Path(__file__).resolve().parents[1]
 COPIED = (
     *("Snakefile", "config.yaml", "workflow", "notebooks", "profiles", "envs", "benchmarks", "src"),
 )
+VARIANTS = {"qwen": "vts-0.25", "internvl": "internvl-vts-0.25"}
 OTHERS = ("qvhighlights", "nextgqa")  # asked of one variant
 
 
-def tiny_config() -> dict:
-    """The toy configuration with every number cut down; one variant of each backbone."""
+def tiny_config(*backbones: str) -> dict:
+    """The toy configuration with every number cut down; one variant of each backbone (of qwen)."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     for stage in config["stages"].values():
         stage.update(steps=3, batch_size=2, global_batch=4)
-    kept = ("vts-0.25", "internvl-vts-0.25")
+    kept = [VARIANTS[backbone] for backbone in backbones or ("qwen",)]
     config["variants"] = {name: {**config["variants"][name], "seeds": [0]} for name in kept}
-    config["ablations"] = {"backbones": {"title": "Backbones", "variants": list(kept)}}
+    config["ablations"] = {}
+    if len(kept) > 1:
+        config["ablations"] = {"backbones": {"title": "Backbones", "variants": kept}}
     sizes = {"layers": 1, "width": 64, "mlp": 128, "heads": 4, "kv-heads": 2, "head-dim": 16}
     config["efficiency"] = {
         "prefill": {**sizes, "visual": 128, "text": 16, "repeats": 1},
@@ -40,6 +43,21 @@ def tiny_config() -> dict:
         "base": {"steps": 3, "batch": 4, "align_steps": 10, "align_batch": 2},
     }
     return config
+
+
+def run_tiny(folder: Path, config: dict, *targets: str) -> Path:
+    """A copy of the project in `folder` in which the DAG has run, with a benchmark of one's own."""
+    copy_project(folder)
+    add_own_benchmark(folder, config)
+    write_config(folder, config)
+    done = snakemake(folder, "--", *targets)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return folder
+
+
+def record(path: Path) -> dict:
+    """A JSON document."""
+    return json.loads(path.read_text())
 
 
 def add_own_benchmark(folder: Path, config: dict) -> None:

@@ -16,7 +16,6 @@ def project(folder: Path, monkeypatch, comment: str = "") -> Path:
     """A copy of the project that runs its own library."""
     folder.mkdir()
     config = tiny_config()
-    config["variants"].pop("internvl-vts-0.25")
     config["ablations"] = {}
     write_config(copy_project(folder), config)
     (folder / "src" / "groundvts" / "data" / "moment.py").open("a").write(comment)

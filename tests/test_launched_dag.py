@@ -11,8 +11,6 @@ RUN = "vts-0.25-s0"
 @pytest.mark.slow
 def test_three_stages_under_zero_3_merge_into_a_model(tmp_path):
     folder, config = copy_project(tmp_path), tiny_config()
-    config["variants"].pop("internvl-vts-0.25")
-    config["ablations"] = {}
     launcher = {"engine": "deepspeed", "processes": 2, "zero": 3, "gradient_checkpointing": True}
     write_config(folder, {**config, "launcher": launcher})
     done = snakemake(folder, "--", f"results/toy/merged/{RUN}")
