@@ -28,7 +28,8 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class VideoInput:
-    """One video for the model: pixels or tower features (P, width) in token order, and time.
+    """One video for the model, and its time: pixels or tower features (P, width) in token order,
+    or `tokens` (n, D), what the projector makes of them.
 
     `grid_thw` counts patches before the merge; `second_per_grid` is the span of a grid step in s;
     `timestamps` (s) are those of each step's frame, where the text names them.
@@ -38,6 +39,7 @@ class VideoInput:
     second_per_grid: float
     patches: torch.Tensor | None = None
     features: torch.Tensor | None = None
+    tokens: torch.Tensor | None = None
     timestamps: tuple[float, ...] = ()
 
 
@@ -168,10 +170,10 @@ class Encoder:
         videos = [sample["video"] for sample in samples]
         batch["video_grid_thw"] = torch.tensor([video.grid_thw for video in videos])
         batch["second_per_grid_ts"] = torch.tensor([video.second_per_grid for video in videos])
-        if videos[0].features is not None:
-            batch["vision_features"] = torch.cat([video.features for video in videos])
-        else:
-            batch["pixel_values_videos"] = torch.cat([video.patches for video in videos])
+        names = {"tokens": "projected_tokens", "features": "vision_features",
+                 "patches": "pixel_values_videos"}  # fmt: skip
+        [key, *_] = [key for key in names if getattr(videos[0], key) is not None]
+        batch[names[key]] = torch.cat([getattr(video, key) for video in videos])
         return batch
 
 

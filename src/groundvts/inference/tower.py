@@ -1,4 +1,4 @@
-"""Each video is read and goes through the vision tower once, however many queries ask about it."""
+"""Each video is read and goes through vision tower and projector once, however many queries ask."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ STAGES = ("read", "tower", "reduce", "generate")
 class Stopwatch:
     """Seconds of each stage: what a GPU was given is waited for.
 
-    `read` makes frames (or cached features) into inputs, `reduce` is prompt, projector, scorer and
-    drop, `generate` the language model.
+    `read` makes frames (or cached features) into inputs, `tower` is vision tower and projector,
+    `reduce` prompt, scorer and drop, `generate` the language model.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -45,9 +45,9 @@ class Stopwatch:
 
 
 class Videos:
-    """The videos of a source as tower features on the model's device, held while they are needed.
+    """The videos of a source as visual tokens on the model's device, held while they are needed.
 
-    A video goes through the tower alone, so that its features do not depend on what it is asked
+    A video goes through tower and projector alone, so that its tokens do not depend on what it is asked
     together with.
     """
 
@@ -68,7 +68,8 @@ class Videos:
             video = self.source.video(name)
         with self.watch.stage("tower"):
             rows = video.features if video.patches is None else tower_rows(self.model, video)
-            return replace(video, patches=None, features=rows.to(self.model.device))
+            tokens = self.model.video_tokens(vision_features=rows.to(self.model.device))
+            return replace(video, patches=None, features=None, tokens=tokens)
 
     def video(self, name: str) -> VideoInput:
         """A video that is held."""

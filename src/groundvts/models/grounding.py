@@ -78,14 +78,16 @@ class GroundVTS:
         labels: torch.Tensor | None = None,
         query_mask: torch.Tensor | None = None,
         sample_seed: torch.Tensor | None = None,
+        projected_tokens: torch.Tensor | None = None,
         padding_side: str = "left",
         **inputs,
     ) -> Reduced:
         """Embeds ids (B, L) and their videos, samples visual tokens and drops the others.
 
         `query_mask` (B, L) marks the query's tokens; without it they are the user's text after
-        the video. `sample_seed` (B,) fixes what a sampler draws at random outside training. Dropped
-        tokens lose embedding, position, label and attention together, and what stays keeps its
+        the video. `sample_seed` (B,) fixes what a sampler draws at random outside training.
+        `projected_tokens` (sum of n, D) are what `video_tokens` has given, in place of the videos'
+        pixels. Dropped tokens lose embedding, position, label and attention together, and what stays keeps its
         dense position, unless `config.vts` says otherwise. `padding_side` is where shorter samples
         are filled.
         """
@@ -95,7 +97,8 @@ class GroundVTS:
         text_BLD = self.get_input_embeddings()(input_ids)
         embeds_BLD = self.embed_images(text_BLD, input_ids, **inputs)
         visual_BL = input_ids == self.config.video_token_id
-        rows = self.video_tokens(**inputs).to(embeds_BLD.dtype)
+        rows = self.video_tokens(**inputs) if projected_tokens is None else projected_tokens
+        rows = rows.to(embeds_BLD.dtype)
         if int(visual_BL.sum()) != len(rows):
             raise ValueError(f"{int(visual_BL.sum())} video placeholders for {len(rows)} tokens")
         if self.vts is None:
