@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from attention import Seen, kernel_seconds, skips_hidden_half, top_operators
-from random_model import SIZES, build, prompt_inputs
+from random_model import build, describe_model, model_options, prompt_inputs
 from timing import Stopwatch, cache_bytes, finish, sample_as, spread, turns
 
 from groundvts.errors import BadInput
@@ -23,14 +23,6 @@ from groundvts.models.parts import projector
 from groundvts.records import recording, write_json
 
 TOLERANCE = 0.1  # of the time ratio, relative to the ratio of the operations
-SIZE_OPTIONS = {
-    "layers": "num_hidden_layers",
-    "width": "hidden_size",
-    "mlp": "intermediate_size",
-    "heads": "num_attention_heads",
-    "kv-heads": "num_key_value_heads",
-    "head-dim": "head_dim",
-}
 STAGES = ("scores", "post-MLP", "sequence", "language model")
 
 
@@ -164,16 +156,7 @@ def run(options: argparse.Namespace) -> None:
         torch.manual_seed(0)
         model = build(options)
         prefill = Prefill(model, prompt_inputs(model, options.visual, options.text))
-        text = model.config.text_config
-        record["model"] = {
-            "backbone": options.backbone,
-            "width": text.hidden_size,
-            "layers": text.num_hidden_layers,
-            "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "dtype": str(model.dtype).removeprefix("torch."),
-            "device": str(model.device),
-            "threads": torch.get_num_threads(),
-        }
+        record["model"] = describe_model(model, options.backbone)
         record["visual"], record["text"] = options.visual, options.text
         record |= measure(prefill, modes_of(options.ratios), options.repeats)
     write_json(options.out, record)
@@ -198,17 +181,8 @@ def show(record: dict) -> None:
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", required=True, help="JSON record to write")
-    parser.add_argument("--backbone", choices=list(SIZES), default="qwen")
-    parser.add_argument("--published", action="store_true", help="the published 7B or 8B sizes")
-    for name, key in SIZE_OPTIONS.items():
-        known = ", ".join(f"{sizes[key]} ({backbone})" for backbone, sizes in SIZES.items())
-        parser.add_argument(f"--{name}", dest=key, type=int, metavar="N", help=f"default: {known}")
-    parser.add_argument("--visual", type=int, default=2048, help="visual tokens (2048)")
-    parser.add_argument("--text", type=int, default=128, help="other tokens (128)")
+    model_options(parser)
     parser.add_argument("--ratios", type=float, nargs="+", default=[0.5, 0.25])
-    parser.add_argument("--dtype", choices=["auto", "float32", "bfloat16"], default="auto")
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--repeats", type=int, default=4, help="turns of each mode (4)")
     return parser
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 
 import torch
 
@@ -29,8 +29,44 @@ SIZES = {
         "head_dim": 128,
     },
 }
+SIZE_OPTIONS = {
+    "layers": "num_hidden_layers",
+    "width": "hidden_size",
+    "mlp": "intermediate_size",
+    "heads": "num_attention_heads",
+    "kv-heads": "num_key_value_heads",
+    "head-dim": "head_dim",
+}
 WORDS = 1000  # of a vocabulary that nobody reads; the placeholders come after them
 TOWER_WIDTH = 16  # of a tower that is not run
+
+
+def model_options(parser: ArgumentParser) -> None:
+    """Adds the options that `build` and `prompt_inputs` read, and where to write the record."""
+    parser.add_argument("--out", required=True, help="JSON record to write")
+    parser.add_argument("--backbone", choices=list(SIZES), default="qwen")
+    parser.add_argument("--published", action="store_true", help="the published 7B or 8B sizes")
+    for name, key in SIZE_OPTIONS.items():
+        known = ", ".join(f"{sizes[key]} ({backbone})" for backbone, sizes in SIZES.items())
+        parser.add_argument(f"--{name}", dest=key, type=int, metavar="N", help=f"default: {known}")
+    parser.add_argument("--visual", type=int, default=2048, help="visual tokens (2048)")
+    parser.add_argument("--text", type=int, default=128, help="other tokens (128)")
+    parser.add_argument("--dtype", choices=["auto", "float32", "bfloat16"], default="auto")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+
+
+def describe_model(model, backbone: str) -> dict:
+    """What a record says of the model and what it runs on."""
+    text = model.config.text_config
+    return {
+        "backbone": backbone,
+        "width": text.hidden_size,
+        "layers": text.num_hidden_layers,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "threads": torch.get_num_threads(),
+    }
 
 
 def build(options: Namespace):

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from groundvts.errors import BadInput, RunFailed
+from groundvts.models.vts import VTS
 from groundvts.models.vts_config import VTSConfig
 
 
@@ -77,8 +78,11 @@ def spread(values: list[float]) -> dict[str, float]:
 
 def sample_as(model, settings: dict) -> None:
     """Lets a model with a sampling module sample by other settings; its weights stay."""
-    model.vts.config = VTSConfig.from_dict(settings)
-    model.config.vts = model.vts.config.to_dict()
+    config = VTSConfig.from_dict(settings)
+    model.config.vts = config.to_dict()
+    for module in model.modules():  # PEFT trains a copy
+        if isinstance(module, VTS):
+            module.config = config
 
 
 def cache_bytes(cache) -> int:

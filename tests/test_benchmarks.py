@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import prefill
 import time_by_stage
 import timing
+import training_step
 from memory import PeakMemory
 from random_model import prompt_inputs, published
 
@@ -61,6 +62,31 @@ def test_peak_memory_is_what_the_work_takes_at_its_most():
     with PeakMemory(torch.device("cpu")) as peak:
         np.ones(8_000_000).sum()  # 64 MB, gone at the end
     assert 55e6 < peak.bytes < 150e6
+
+
+# ---- a training step
+
+
+@pytest.mark.parametrize("backbone", ["qwen", "internvl"])
+def test_a_training_step_costs_what_its_mode_says(tmp_path, call, backbone):
+    out = tmp_path / "training.json"
+    options = f"{SIZES} --text 48 --repeats 1 --device cpu"
+    assert call(training_step, f"--backbone {backbone} {options} --out {out}") == 0
+    modes = json.loads(out.read_text())["modes"]
+    flops = {name: mode["flops"] for name, mode in modes.items()}
+    assert flops["dropped"] < flops["masked"] < flops["full"]  # all: the MLP on every token
+    assert modes["masked"]["flop_ratio"] == modes["masked"]["quotient"] == 1
+    # 32 of 112 tokens fewer, but as many text embeddings, scores and projections
+    assert 1 - 32 / 112 < modes["dropped"]["flop_ratio"] < 0.9
+
+
+def test_wrong_options_of_a_training_step_are_one_line(tmp_path, call, capsys):
+    for options, said in {"--ratio 1": "--ratio", "--text 10": "--text", "--repeats 0": "--repeats"
+                          }.items():  # fmt: skip
+        words = f"{SIZES} --device cpu --out {tmp_path / 'x.json'} --text 48 {options}"
+        assert call(training_step, words) == 2
+        [line] = capsys.readouterr().err.splitlines()[-1:]
+        assert line.startswith(said)
 
 
 # ---- prefill
