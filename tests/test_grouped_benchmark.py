@@ -1,19 +1,28 @@
 """The benchmark of grouped inference runs at its smallest, and asks the same in every way."""
 
 import json
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from clips import steady, write_clip
+from conftest import ROOT
 
-SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "grouped_inference.py"
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import grouped_inference
+
 SMALL = ("--small", "--layers=1", "--tower-layers=1", "--pixels=3136", "--new-tokens=2")
 
 
-def benchmark(*words: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True)
+@pytest.fixture
+def benchmark(monkeypatch):
+    """Runs the script with options."""
+
+    def run(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", [grouped_inference.__file__, *words])
+        return grouped_inference.main()
+
+    return run
 
 
 @pytest.fixture
@@ -24,11 +33,10 @@ def videos(tmp_path):
     return tmp_path / "videos"
 
 
-def test_every_way_gives_the_same_answers(videos, tmp_path):
+def test_every_way_gives_the_same_answers(videos, tmp_path, benchmark, capsys):
     out = tmp_path / "record.json"
-    done = benchmark(f"--videos={videos}", f"--out={out}", *SMALL, "--repeats=1")
-    assert done.returncode == 0, done.stderr
-    assert "one at a time" in done.stdout
+    assert benchmark(f"--videos={videos}", f"--out={out}", *SMALL, "--repeats=1") == 0
+    assert "one at a time" in capsys.readouterr().out
     made = json.loads(out.read_text())
     assert made["counts"] == {"videos": 2, "queries": 6}
     grouped, *others = made["modes"]
@@ -39,10 +47,9 @@ def test_every_way_gives_the_same_answers(videos, tmp_path):
         assert mode["stage_seconds"]["tower"] > 0
 
 
-def test_wrong_options_are_one_line(videos, tmp_path):
-    failed = benchmark(f"--videos={videos}", f"--out={tmp_path}/x.json", "--repeats=0")
-    assert (failed.returncode, failed.stderr) == (2, "--repeats: name a number from 1 on\n")
+def test_wrong_options_are_one_line(videos, tmp_path, benchmark, capsys):
+    assert benchmark(f"--videos={videos}", f"--out={tmp_path}/x.json", "--repeats=0") == 2
+    assert capsys.readouterr().err == "--repeats: name a number from 1 on\n"
     (tmp_path / "empty").mkdir()
-    failed = benchmark(f"--videos={tmp_path}/empty", f"--out={tmp_path}/x.json")
-    assert failed.returncode == 2
-    assert "holds no videos" in failed.stderr
+    assert benchmark(f"--videos={tmp_path}/empty", f"--out={tmp_path}/x.json") == 2
+    assert "holds no videos" in capsys.readouterr().err

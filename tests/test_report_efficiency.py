@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 from groundvts.records import recording, write_json
-from groundvts.report import efficiency
+from groundvts.report import efficiency, throughput
 from groundvts.report.efficiency import PREFILL, STAGES, conclusions, load
 from groundvts.report.efficiency_figures import stage_bars, time_against_operations
 from groundvts.report.notebook import render_notebook
@@ -43,11 +43,46 @@ def stage_mode(ratio: float, prefill: float, flops: float, tokens: int) -> dict:
     }  # fmt: skip
 
 
+def training_mode(time: float, flops: float) -> dict:
+    """A mode whose step with hidden tokens takes 10 s, 1e13 operations and 2 GB."""
+    return {
+        "seconds": spread(10 * time), "time_ratio": spread(time), "flop_ratio": flops,
+        "flops": int(1e13 * flops), "quotient": time / flops, "peak_bytes": int(2e9 * time),
+    }  # fmt: skip
+
+
+def grouped_mode(name: str, slower: float) -> dict:
+    stages = dict.fromkeys(("read", "tower", "reduce", "generate"), 0.5 * slower)
+    return {"name": name, "queries_per_second": spread(3 / slower), "stage_seconds": stages,
+            "grouped_is_faster": spread(slower), "same": 1.0}  # fmt: skip
+
+
 @pytest.fixture
-def results(tmp_path):
-    """A folder with one record of each kind for both backbones."""
+def of_speed() -> dict[str, dict]:
+    """What is measured of training steps and of grouped inference."""
+    model = {"width": 2048, "layers": 4, "dtype": "float32", "device": "cpu", "threads": 2}
+    training = {
+        "model": model, "visual": 2048, "ratio": 0.5,
+        "modes": {name: training_mode(time, flops) for name, time, flops in (
+            ("masked", 1.0, 1.0), ("dropped", 0.53, 0.55), ("full", 0.9, 1.02))},
+    }  # fmt: skip
+    grouped = {
+        "counts": {"videos": 2, "queries": 6}, "visual_tokens": 600.0,
+        "model": {"parameters": 3e8, "dtype": "float32", "device": "cpu"},
+        "modes": [grouped_mode("grouped", 1.0), grouped_mode("tower per query", 2.1),
+                  grouped_mode("decoding and tower per query", 2.2),
+                  grouped_mode("one at a time", 3.0)],
+    }  # fmt: skip
+    return {"training_step-qwen": training, "grouped_inference-0.25": grouped}
+
+
+@pytest.fixture
+def results(tmp_path, of_speed):
+    """A folder with one record of each kind, of prefill and stages for both backbones."""
     with recording("benchmark", {}, {}) as record:
         pass
+    for name, content in of_speed.items():
+        write_json(tmp_path / "benchmarks" / f"{name}.json", record | content)
     modes = [
         prefill_mode("full", 1.0, 1.0, 1.0),
         prefill_mode("masked", 0.5, 1.06, 1.08),
@@ -127,6 +162,37 @@ def test_words_follow_the_numbers(results):
     assert "does not skip" in text
 
 
+def test_words_of_training_and_of_grouping_follow_the_numbers(results):
+    [training, grouped] = throughput.conclusions(results)
+    assert "dropped at 0.5 it takes 0.530 (0.503 to 0.557) of the time with them hidden" in training
+    assert "time over operations is 0.964, within 10 %: met" in training
+    assert training.endswith("Peak memory over the model is 0.53 of the other's.")
+    record = copy.deepcopy(load(results, throughput.TRAINING)["qwen"])
+    for quotient, said in ((1.2, "MISSED: more than 10 % above"), (0.8, "10 % below: a mask")):
+        record["modes"]["dropped"]["quotient"] = quotient
+        write_json(results / "benchmarks" / "training_step-qwen.json", record)
+        assert said in throughput.conclusions(results)[0]
+    assert "answered 3.00 (2.85 to 3.15) times as fast as one at a time" in grouped
+    assert "it is 2.10 times as fast as with the vision tower once for every query" in grouped
+    assert "(aim 2: met)" in grouped
+    assert "those of one at a time in 100 % of them" in grouped
+    record = copy.deepcopy(load(results, throughput.GROUPED)["0.25"])
+    record["modes"][3]["grouped_is_faster"] = spread(1.5)
+    write_json(results / "benchmarks" / "grouped_inference-0.25.json", record)
+    assert "(aim 2: MISSED)" in throughput.conclusions(results)[1]
+
+
+def test_tables_of_training_and_of_grouping(results):
+    table = throughput.training_table(load(results, throughput.TRAINING))
+    printed = throughput.shown_training(table)
+    assert printed.Tokens.tolist() == ["masked", "dropped", "full"]
+    assert printed.iloc[1]["Time ratio"] == "0.530 [0.503, 0.557]"
+    table = throughput.grouped_table(load(results, throughput.GROUPED))
+    printed = throughput.shown_grouped(table)
+    assert printed.iloc[1]["Grouped is faster (times)"] == "2.100 [1.995, 2.205]"
+    assert printed.iloc[0]["Same answers"] == "100 %"
+
+
 def test_without_records_nothing_is_claimed(tmp_path):
     assert conclusions(tmp_path) == ["Nothing was measured: run the target efficiency."]
 
@@ -144,6 +210,13 @@ def test_the_notebook_shows_all_of_it(results):
     notebook = ROOT / "notebooks" / "efficiency.ipynb"
     render_notebook(notebook, page.with_suffix(".ipynb"), page, {"results": str(results)})
     text = page.read_text()
-    for words in ("Whole query (ms)", "MISSED", "Milliseconds", "hiding saves nothing"):
+    for words in (
+        "Step (s)",
+        "times as fast as one at a time",
+        "Whole query (ms)",
+        "MISSED",
+        "Milliseconds",
+        "hiding saves nothing",
+    ):
         assert words in text
     assert (results / "tables" / "efficiency_prefill.tex").is_file()

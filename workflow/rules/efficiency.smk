@@ -2,9 +2,14 @@
 
 # Of each backbone the first run of the main job with a learned choice.
 TIMED = {RUNS[run].backbone: run for run in reversed(MAIN) if RUNS[run].vts["sampler"] == "vts"}
-MEASURED = expand(f"{R}/benchmarks/prefill-{{backbone}}.json", backbone=["qwen", "internvl"])
+MEASURED = expand(
+    f"{R}/benchmarks/{{what}}-{{backbone}}.json",
+    what=["prefill", "training_step"],
+    backbone=["qwen", "internvl"],
+)
 if TOY:
-    MEASURED += expand(f"{R}/benchmarks/{{name}}.json", name=["frame_cache", "grouped_inference"])
+    MEASURED.append(f"{R}/benchmarks/frame_cache.json")
+    MEASURED += expand(f"{R}/benchmarks/grouped_inference-{{ratio}}.json", ratio=[0.25, 0.1])
     MEASURED += expand(f"{R}/benchmarks/stages-{{run}}.json", run=TIMED.values())
 OPTIONS = {
     name: shlex.join(
@@ -59,6 +64,31 @@ rule benchmark_prefill:
         "--out {output} 2>&1 | tee {log}"
 
 
+rule benchmark_training_step:
+    input:
+        script="benchmarks/training_step.py",
+        helpers=expand("benchmarks/{name}.py", name=["memory", "random_model", "timing"]),
+    output:
+        f"{R}/benchmarks/training_step-{{backbone}}.json",
+    log:
+        f"{R}/logs/benchmarks/training_step-{{backbone}}.log",
+    wildcard_constraints:
+        backbone="qwen|internvl",
+    conda:
+        ENV
+    threads: workflow.cores
+    resources:
+        gpu=1,
+    params:
+        options=OPTIONS["training_step"],
+        code=code(*READING_PATH, "training/stages"),
+    message:
+        "Timing a training step with hidden and dropped tokens: {wildcards.backbone} (4 minutes)"
+    shell:
+        "python {input.script} --backbone {wildcards.backbone} {params.options} "
+        "--out {output} 2>&1 | tee {log}"
+
+
 rule benchmark_time_by_stage:
     input:
         script="benchmarks/time_by_stage.py",
@@ -89,9 +119,11 @@ rule benchmark_grouped_inference:
         script="benchmarks/grouped_inference.py",
         helper="benchmarks/whole_model.py",
     output:
-        f"{R}/benchmarks/grouped_inference.json",
+        f"{R}/benchmarks/grouped_inference-{{ratio}}.json",
     log:
-        f"{R}/logs/benchmarks/grouped_inference.log",
+        f"{R}/logs/benchmarks/grouped_inference-{{ratio}}.log",
+    wildcard_constraints:
+        ratio=r"0\.\d+",
     conda:
         ENV
     threads: workflow.cores
@@ -101,6 +133,7 @@ rule benchmark_grouped_inference:
         options=OPTIONS["grouped_inference"],
         code=code("inference/batches", "inference/predict", "inference/tower"),
     message:
-        "Comparing queries grouped by video with one at a time (some minutes)"
+        "Comparing queries grouped by video with one at a time, {wildcards.ratio} kept (3 minutes)"
     shell:
-        "python {input.script} --videos {input.videos} {params.options} --out {output} 2>&1 | tee {log}"
+        "python {input.script} --videos {input.videos} --ratio {wildcards.ratio} {params.options} "
+        "--out {output} 2>&1 | tee {log}"
