@@ -15,7 +15,8 @@ from typing import Any
 
 from groundvts.errors import BadInput, RunFailed
 
-WANTED = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model")  # never code, never pickles
+WANTED = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "README.md")
+# never code, never pickles
 TRIES = 3
 
 

@@ -94,7 +94,14 @@ def _base(model: str) -> dict[str, Any]:
     made = folder / "record.json"
     toy = made.is_file() and read_record(made).get("verb") == "toy-base"
     licence = KIT_LICENCE if toy else _licence_of(folder / "README.md")
-    return {"id": None, "toy": toy, "licence": licence}
+    return {"id": _hub_id(folder), "toy": toy, "licence": licence}
+
+
+def _hub_id(folder: Path) -> str | None:
+    """The id of a model that `groundvts download` fetched, from the record it left beside it."""
+    beside = folder.with_name(f"{folder.name}.record.json")
+    made = read_record(beside).get("made", {}) if beside.is_file() else {}
+    return made.get("hub")
 
 
 def _licence_of(card: Any) -> str | None:
