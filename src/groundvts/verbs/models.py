@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundvts import gpus, records
+from groundvts.errors import BadInput
 from groundvts.verbs.data import split_pairs
 from groundvts.verbs.settings import read_settings
 
@@ -163,7 +164,10 @@ def _answers(
     record["fingerprint"] = records.fingerprint(same, record["inputs"])
     record["prompts"], record["kinds"] = prompts.templates, kinds
     asked = (model, encoder, source, moments, prompts)
-    how = (settings["batch_size"], settings["max_new_tokens"], kinds, settings["protocol"])
+    limits = settings["max_new_tokens"]
+    if unlimited := [kind for kind in kinds if kind not in limits]:
+        raise BadInput(f"--settings: max_new_tokens: {unlimited[0]}: not named, but asked for")
+    how = (settings["batch_size"], limits, kinds, settings["protocol"])
     with open_journal(folder, record["fingerprint"], shard) as journal:
         found = predict(*asked, *how, f"{options.run} infer", shard, journal)
     failed = sum(map(has_failed, found))
