@@ -89,7 +89,9 @@ def test_the_whole_of_released(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_whole_of_paper_with_training(tmp_path):
+def test_the_whole_of_paper_with_training(tmp_path, monkeypatch):
+    """With checkpoints in folders of one's own, and what can be shared in a cache."""
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "shared"))
     names = ["charades_sta", "activitynet_captions", "qvhighlights", "nextgqa", "llava_video"]
     stages = {name: {"steps": 2} for name in ("warmup", "joint", "grounding")}
     few = {"nextgqa": None, "activitynet_captions": None}
@@ -107,3 +109,5 @@ def test_the_whole_of_paper_with_training(tmp_path):
     trained = read(results / "stages" / "full-s0" / "grounding" / "record.json")["trainable"]
     assert set(trained["groups"]) == {"projector", "lora"}
     assert planned(work, *given) == {}
+    stage = results / "stages" / "vts-0.5-s0" / "warmup"
+    assert stage.resolve().is_relative_to(tmp_path / "shared")

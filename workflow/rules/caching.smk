@@ -24,12 +24,13 @@ def listing(folder):
     return [[str(path.relative_to(folder)), path.stat().st_size] for path in files]
 
 
-def provenance(*benchmarks):
-    """What Snakemake's key lacks: our source, the libraries, and videos that no rule makes.
+def provenance(*benchmarks, folders=()):
+    """What Snakemake's key lacks: our source, the libraries, and what no rule makes: videos, a base.
 
     A parameter that is a function of `output` enters the key, but reruns nothing.
     """
     if not CACHED:
         return ""
-    own = {BENCHMARKS[name]["videos"] for name in benchmarks} - {f"{R}/benchmark/videos"}
+    videos = {BENCHMARKS[name]["videos"] for name in benchmarks}
+    own = {*videos, *folders} - {f"{R}/benchmark/videos"}
     return made_with([[folder, listing(folder)] for folder in sorted(own)])

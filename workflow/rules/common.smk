@@ -145,6 +145,13 @@ def base_model(run):
     return made if TOY else folder_of(base_checkpoint(config, backbone))
 
 
+def made_base(run):
+    """The base, where a rule makes or fetches it; a folder of yours is no input of a rule."""
+    if TOY or isinstance(base_checkpoint(config, backbone_of(run)), Checkpoint):
+        return base_model(run)
+    return []
+
+
 def base_label(name):
     titles = {"qwen": "Qwen2.5-VL", "internvl": "InternVL"}
     return (

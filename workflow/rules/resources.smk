@@ -6,7 +6,7 @@ TOY_NEEDS = {"mem_gb": 2, "hours": 1, "gpu": 0}
 
 def launched(key):
     """Processes per node, or nodes, that training is launched on."""
-    return config.get("launcher", {}).get(key, 1)
+    return config["launcher"][key]
 
 
 def needs(kind, key):

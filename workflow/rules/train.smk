@@ -60,7 +60,7 @@ rule features:
 
 rule train_stage:
     input:
-        base=lambda w: base_model(w.run),
+        base=lambda w: made_base(w.run),
         previous=previous_stage,
         conversations=stage_data,
         sources=stage_sources,
@@ -82,8 +82,11 @@ rule train_stage:
         gpu=gpus("train"),
     params:
         shared=lambda w, output: provenance(
-            *stage_settings(w)["data"], config["probe"].split("/")[0]
+            *stage_settings(w)["data"],
+            config["probe"].split("/")[0],
+            folders=[] if made_base(w.run) else [base_model(w.run)],
         ),
+        base=lambda w: base_model(w.run),
         settings=lambda w: run_settings(w, stage=stage_settings(w)),
         templates=TEMPLATES,
         previous=lambda w, input: f"--previous {input.previous}" if input.previous else "",
@@ -95,7 +98,7 @@ rule train_stage:
         "Training {wildcards.run}: {wildcards.stage}"
     shell:
         f"{LAUNCHER.command()} "
-        "--run {wildcards.run} --stage {wildcards.stage} --base {input.base} "
+        "--run {wildcards.run} --stage {wildcards.stage} --base {params.base:q} "
         "{params.previous} --data {params.data} --probe {input.probe}={input.probe_source} "
         "--settings {params.settings:q} --checkpoints {params.checkpoints} --out {output} "
         "2>&1 | tee {log}"
