@@ -25,8 +25,10 @@ RUN, R = "vts-0.25-s0", Path("results/toy")
 STAGES = ("warmup", "joint", "grounding")
 PREDICTIONS = R / "predictions" / RUN / "charades_sta.jsonl"
 ACCOUNTS = ("record.json", "README.md")
+VICTIMS = ("the job", "everything", "snakemake")  # in turns
 MISSES = 4  # runs that ended before their kill, for each kill
 DEADLINE_S = 300
+STARTED: list[int] = []  # sessions
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,10 @@ def project(folder: Path) -> Path:
     """A copy of the project whose steps last for some seconds, run to the end once."""
     copy_project(folder)
     config = tiny_config()
-    config["toy"]["clips"]["test"] = 30
+    config["toy"]["clips"]["test"] = 60
+    config["inference"]["batch_size"] = 2
     for stage in config["stages"].values():
-        stage.update(steps=120, checkpoint_steps=10, lora_dropout=0.1)
+        stage.update(steps=400, checkpoint_steps=20, lora_dropout=0.1)
     write_config(folder, config)
     done = snakemake(folder, "--", str(PREDICTIONS))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -92,7 +95,8 @@ def project(folder: Path) -> Path:
 
 
 def forget(folder: Path, step: Step) -> None:
-    """Deletes what the step has made."""
+    """Deletes what the step has made, when nobody works on it any more."""
+    settle()
     target = folder / step.target
     if step.verb == "frames" and target.exists():
         for path in (folder / "results" / "cache" / "frames").glob("*/*"):
@@ -106,12 +110,24 @@ def forget(folder: Path, step: Step) -> None:
 def start(folder: Path, step: Step) -> subprocess.Popen:
     """Unlocks as the README's `make` does, and starts Snakemake in a session of its own."""
     _, environment = command("snakemake")
-    subprocess.run([sys.executable, "workflow/unlock.py"], cwd=folder, env=environment, check=True)
+    unlock = [sys.executable, "workflow/unlock.py"]
+    subprocess.run(unlock, cwd=folder, env=environment, check=True, capture_output=True)
     words, _ = command("snakemake", "--cores", "2", "--rerun-incomplete", "--", str(step.target))
     with open(folder / "output.txt", "w") as output:
-        return subprocess.Popen(
+        run = subprocess.Popen(
             words, cwd=folder, env=environment, stdout=output, stderr=output, start_new_session=True
         )
+    STARTED.append(run.pid)
+    return run
+
+
+def settle() -> None:
+    """Waits for the jobs whose Snakemake was killed."""
+    deadline = time.monotonic() + DEADLINE_S
+    while any(session(leader) for leader in STARTED):
+        assert time.monotonic() < deadline, "a job does not end"
+        time.sleep(0.1)
+    STARTED.clear()
 
 
 def session(leader: int) -> dict[int, list[str]]:
@@ -143,6 +159,7 @@ def ended(run: subprocess.Popen, folder: Path, step: Step, expected: dict) -> Co
     """AssertionError unless the run ends well, with what the uninterrupted one made."""
     status = run.wait(DEADLINE_S)
     assert status == 0, (folder / "output.txt").read_text()[-3000:]
+    settle()
     assert step.content(folder / step.target) == expected
     record = {}
     if step.verb == "train":
@@ -153,17 +170,21 @@ def ended(run: subprocess.Popen, folder: Path, step: Step, expected: dict) -> Co
     return Counter({"runs to the end": 1, "that went on from what was there": bool(taken_over)})
 
 
-def kill(run: subprocess.Popen, process: int, everything: bool) -> None:
-    """Kills the process that works, as for want of memory, or all at once, as without power."""
-    for victim in session(run.pid) if everything else [process]:
+def kill(run: subprocess.Popen, process: int, victim: str) -> None:
+    """Kills the job (as for want of memory), everything (without power), or Snakemake alone.
+
+    In the last case the job lives on beside the next attempt.
+    """
+    chosen = {"the job": [process], "everything": session(run.pid), "snakemake": [run.pid]}[victim]
+    for one in chosen:
         try:
-            os.kill(victim, signal.SIGKILL)
+            os.kill(one, signal.SIGKILL)
         except ProcessLookupError:
             continue
-    assert run.wait(DEADLINE_S) == (-signal.SIGKILL if everything else 1)
+    assert run.wait(DEADLINE_S) == (1 if victim == "the job" else -signal.SIGKILL)
 
 
-def attempt(folder: Path, step: Step, expected: dict, delay: float, everything: bool) -> Counter:
+def attempt(folder: Path, step: Step, expected: dict, delay: float, victim: str) -> Counter:
     """Starts the step and kills it after `delay` seconds of work, if it has not ended by then."""
     run = start(folder, step)
     process = worker(run, step)
@@ -172,8 +193,8 @@ def attempt(folder: Path, step: Step, expected: dict, delay: float, everything: 
         time.sleep(0.01)
     if process is None or process not in session(run.pid):
         return ended(run, folder, step, expected)
-    kill(run, process, everything)
-    return Counter({"kills": 1, "kills of everything": everything})
+    kill(run, process, victim)
+    return Counter({"kills": 1, f"kills of {victim}": 1})
 
 
 def duration(folder: Path, step: Step) -> float:
@@ -196,8 +217,8 @@ def kill_step(folder: Path, step: Step, each: int, draw: random.Random) -> Count
     forget(folder, step)
     happened = Counter()
     while happened["kills"] < each:
-        delay, everything = draw.uniform(0, lasts), bool(happened["kills"] % 2)
-        found = attempt(folder, step, expected, delay, everything)
+        victim = VICTIMS[happened["kills"] % len(VICTIMS)]
+        found = attempt(folder, step, expected, draw.uniform(0, lasts), victim)
         happened += found
         assert happened["runs to the end"] <= MISSES * each
         if not found["kills"]:
