@@ -20,6 +20,7 @@ from groundvts.report.output import (
     write_table,
 )
 from groundvts.report.page import write_page
+from groundvts.report.published import read_table
 from groundvts.report.runs import load_runs
 from groundvts.report.tables import (
     beside_paper,
@@ -30,7 +31,7 @@ from groundvts.report.tables import (
 from groundvts.report.timeline import _dim
 
 ROOT = Path(__file__).resolve().parents[1]
-PUBLISHED = ROOT / "workflow" / "published" / "charades_sta.csv"
+PUBLISHED = ROOT / "workflow" / "published"
 
 
 @pytest.fixture(scope="module")
@@ -122,23 +123,22 @@ def test_table_files(results, tmp_path):
     assert "_" not in tex.replace(r"\_", "")
 
 
-def test_published_numbers():
-    paper = pd.read_csv(PUBLISHED)
-    metrics = ["R1@0.3", "R1@0.5", "R1@0.7", "mIoU"]
-    assert paper.columns.tolist() == ["method", "density", *metrics, "source"]
-    assert paper.source.value_counts().to_dict() == {"Table 12": 30, "Table 1": 14}
-    by_method = paper[paper.density.isna()].set_index("method")
-    for method in ("Qwen2.5VL-7B", "Qwen2.5VL-7B-G", "GroundVTS-Q"):
-        at_one = paper[(paper.method == method) & (paper.density == 1.0)]
-        assert by_method.loc[method, metrics].tolist() == at_one[metrics].iloc[0].tolist()
-
-
 def test_paper_and_toy_stand_apart(results):
     beside = beside_paper(PUBLISHED, main_table(results))
     assert beside.what.tolist().count("this run") == 3
-    found = beside[(beside.what == "paper") & (beside.method == "GroundVTS-Q")]
-    assert found.mIoU.tolist() == [50.1]
-    assert "50.1" in markdown(shown_plain(beside))
+    paper = beside[beside.what == "paper"]
+    base, tuned, ours = "Qwen2.5VL-7B", "Qwen2.5VL-7B-G", "GroundVTS-Q"
+    assert list(zip(paper.method, paper.note, strict=True)) == [
+        (base, "Table 1, 1 frame per second"),
+        (base, "Table 12, 2 frames per second"),
+        (tuned, "Table 1, 1 frame per second"),
+        (tuned, "Table 12, 2 frames per second"),
+        (ours, "Table 1, 2 frames per second; ratio 0.5"),
+    ]
+    main, dense = (read_table(PUBLISHED, name) for name in ("moment_retrieval", "token_density"))
+    values = [*main[main.method == base].mIoU[:1], *dense[dense.density == 2.0].mIoU[:1]]
+    assert paper.mIoU.tolist()[:2] == values
+    assert f"{values[0]} |" in markdown(shown_plain(beside))
 
 
 # ---- words

@@ -26,7 +26,7 @@ from groundvts.report.readme import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
-PUBLISHED = ROOT / "workflow" / "published" / "charades_sta.csv"
+PUBLISHED = ROOT / "workflow" / "published"
 NOTEBOOKS = ("training", "results", "tokens", "benchmarks")
 
 

@@ -242,7 +242,7 @@ def notebook_inputs(wildcards):
             *COMPARISONS,
             *TOKENS,
             *BASES,
-            "workflow/published/charades_sta.csv",
+            *expand("workflow/published/{name}.csv", name=["moment_retrieval", "token_density"]),
         ],
         "benchmarks": [*SCORES, *COMPARISONS, f"{R}/benchmarks.json"],
         "protocols": PROTOCOLS,

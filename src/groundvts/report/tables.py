@@ -13,9 +13,9 @@ from groundvts.errors import BadInput
 from groundvts.records import source_hash
 from groundvts.report.benchmarks import MAIN
 from groundvts.report.comparisons import joined_metrics, load_comparison
+from groundvts.report.published import RETRIEVAL, read_table
 from groundvts.report.runs import Run, by_variant, load_runs
 
-PAPER_METRICS = ("R1@0.3", "R1@0.5", "R1@0.7", "mIoU")
 SHARES = {"object": "object tokens", "distractors": "other objects' tokens"}
 TRIVIAL = "trivial"  # the variant of predictions that look at no video
 PAPER_ROWS = {
@@ -149,21 +149,22 @@ def training_table(results: str | Path) -> pd.DataFrame:
 def beside_paper(published: str | Path, table: pd.DataFrame) -> pd.DataFrame:
     """The paper's rows (7B, real videos) and ours (toy) one under the other, never compared.
 
-    Columns: what ("paper" or "this run"), method, note, R1@0.3, R1@0.5, R1@0.7, mIoU.
+    published: folder of the paper's tables. Shown are Table 1 on Charades-STA and the baselines of
+    Table 12 at the frame rate of GroundVTS.
+    Columns: what ("paper" or "this run"), method, note (table and protocol, or seeds), R1@0.3,
+    R1@0.5, R1@0.7, mIoU.
     """
-    paper = pd.read_csv(published)
+    main, dense = (read_table(published, name) for name in ("moment_retrieval", "token_density"))
+    even = (dense.density == 2) & (dense.method != PAPER_ROWS["vts-0.5"])
+    paper = pd.concat([main[main.benchmark == MAIN], dense[even]])
     ours = headline(table).set_index("variant")
     rows = []
     for variant, method in PAPER_ROWS.items():
-        found = paper[(paper.method == method) & (paper.density.isna() | (paper.density == 2.0))]
-        if variant == "vts-0.5":
-            found = found[found.density.isna()]
-        for _, row in found.iterrows():
-            density = "" if pd.isna(row.density) else f", {row.density:g} frames per second"
-            note = {"what": "paper", "method": method, "note": f"{row.source}{density}"}
-            rows.append(note | {name: row[name] for name in PAPER_METRICS})
+        for _, row in paper[paper.method == method].iterrows():
+            note = {"what": "paper", "method": method, "note": f"{row.table}, {row.protocol}"}
+            rows.append(note | {name: row[name] for name in RETRIEVAL})
         if variant in ours.index:
             note = {"what": "this run", "method": ours.label[variant]}
             note["note"] = f"seeds {ours.seeds[variant]}"
-            rows.append(note | {name: ours.loc[variant, name] for name in PAPER_METRICS})
+            rows.append(note | {name: ours.loc[variant, name] for name in RETRIEVAL})
     return pd.DataFrame(rows)
