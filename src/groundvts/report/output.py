@@ -16,7 +16,7 @@ MARK = "†"
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """The printed form of a main table: `50.1 [48.0, 52.2]`, joined seeds as `mean of 0, 1`.
+    """The printed form of a main table: `70.0 [68.0, 72.0]`, joined seeds as `mean of 0, 1`.
 
     A row partly made by other source than the present has `MARK` after its name.
     """
@@ -92,7 +92,7 @@ def with_interval(table: pd.DataFrame, name: str, digits: str = ".1f") -> list[s
 
 
 def span(row: pd.Series, name: str = known(MAIN).main, digits: str = ".1f") -> str:
-    """A value of a row with its interval, where it has one: `50.1 [48.0, 52.2]`."""
+    """A value of a row with its interval, where it has one: `70.0 [68.0, 72.0]`."""
     low, high = row.get(f"{name} low"), row.get(f"{name} high")
     cell = _number(row[name], digits)
     return f"{cell} [{low:{digits}}, {high:{digits}}]" if pd.notna(low) and pd.notna(high) else cell
