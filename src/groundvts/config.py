@@ -70,11 +70,15 @@ def checked(config: dict, schema_file: Path) -> dict:
     _check_benchmarks(completed)
     _check_names(completed)
     try:
-        Launcher(**completed["launcher"]).check(completed["stages"])
+        launcher = Launcher(**completed["launcher"])
+        launcher.check(completed["stages"])
     except BadInput as error:
         raise BadInput(f"config: {error}") from None
     _check_starts(completed)
     for run in runs(completed):
+        if run.vts["centring"] and launcher.count > 1 and run.released is None:
+            raise BadInput(f"config: variants.{run.variant}: centring: each process would keep a "
+                           "mean of its own: train on one")  # fmt: skip
         if run.vts["decode"] == "leak" and run.vts["drop"] != "masked":
             raise BadInput(f"config: variants.{run.variant}: decode leak: set drop to masked")
     return completed

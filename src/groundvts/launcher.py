@@ -1,7 +1,8 @@
 """How the processes of a stage are started: one, or several by torchrun, with DeepSpeed or without.
 
-Batches, and with them what is trained, are the same for every launcher but for rounding. It is
-therefore no parameter of a rule: another launcher trains nothing anew.
+Batches are the same for every launcher, and what is trained is the same up to rounding without
+dropout and noise, which each process draws for itself. The launcher is therefore no parameter of a
+rule: another one trains nothing anew.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from dataclasses import dataclass
 
 from groundvts.errors import BadInput
 
-# One torchrun a node; the first of the job's nodes is where they meet.
+# Slurm starts one torchrun on each node; they meet at the step's first. That is known only there.
 SLURM = (
-    "srun --nodes {nodes} --ntasks {nodes} --ntasks-per-node 1 torchrun --nnodes {nodes} "
-    "--rdzv_backend c10d --rdzv_id $SLURM_JOB_ID --rdzv_endpoint "
-    '$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1):$((29500 + SLURM_JOB_ID % 1000))'
+    "srun --kill-on-bad-exit=1 --nodes {nodes} --ntasks {nodes} --ntasks-per-node 1 "
+    "--cpus-per-task {threads} bash -c 'exec torchrun --nnodes {nodes} --rdzv_backend c10d "
+    "--rdzv_id $SLURM_JOB_ID --rdzv_endpoint "
+    '"$(scontrol show hostnames "$SLURM_STEP_NODELIST" | head -n 1)'
+    ':$((29500 + SLURM_JOB_ID % 1000))" "$@"\' torchrun'
 )
-BY_HAND = "torchrun --nnodes {nodes} --rdzv_backend c10d --rdzv_id groundvts --rdzv_endpoint {at}"
+GPUS = "python -m groundvts.gpus {processes} torchrun "
+ALONE = GPUS + "--standalone"
+BY_HAND = GPUS + "--nnodes {nodes} --rdzv_backend c10d --rdzv_id {name} --rdzv_endpoint {at}"
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Launcher:
 
     def check(self, stages: dict[str, dict]) -> None:
         """BadInput where settings contradict each other or a stage's batch cannot be shared out."""
-        if self.engine == "single" and self.processes * self.nodes > 1:
+        if self.engine == "single" and self.count > 1:
             raise BadInput("launcher.engine: single is one process on one node: choose torchrun or "
                            "deepspeed")  # fmt: skip
         if self.engine != "deepspeed" and (self.zero or self.offload):
@@ -51,11 +56,14 @@ class Launcher:
             raise BadInput("launcher.offload: ZeRO stage 0 shares nothing out: set zero to 2 or 3")
         for name, stage in stages.items():
             try:
-                accumulation(
-                    stage["batch_size"], stage["global_batch"], self.processes * self.nodes
-                )
+                accumulation(stage["batch_size"], stage["global_batch"], self.count)
             except BadInput as error:
                 raise BadInput(f"stages.{name}.{error}") from None
+
+    @property
+    def count(self) -> int:
+        """Processes on all nodes."""
+        return self.processes * self.nodes
 
     @property
     def threads(self) -> int:
@@ -64,19 +72,26 @@ class Launcher:
 
     @property
     def resources(self) -> dict:
-        """What a cluster's scheduler needs to know of a job on several nodes."""
-        if self.nodes == 1:
-            return {}
-        return {"nodes": self.nodes, "tasks": self.nodes, "tasks_per_node": 1, "mpi": "srun"}
+        """What a cluster's scheduler needs to know of a job, as the Slurm plugin reads it.
 
-    def command(self) -> str:
-        """Shell words that start the verb `train`, before its options."""
+        On several nodes the command calls srun itself (`mpi`), for one task a node.
+        """
+        found = {"cpus_per_task": self.threads}
+        if self.nodes > 1:
+            found |= {"nodes": self.nodes, "tasks": self.nodes, "tasks_per_gpu": 0, "mpi": "srun"}
+        return found
+
+    def command(self, name: str) -> str:
+        """Shell words that start the verb `train`, before its options.
+
+        Several nodes that meet by hand know one another by `name`, that of what they train.
+        """
         words = "groundvts train"
         if self.engine != "single":
-            alone = f"python -m groundvts.gpus {self.processes} torchrun --standalone"
-            start = alone if self.nodes == 1 else SLURM
-            start = BY_HAND if self.nodes > 1 and self.rendezvous else start
-            start = start.replace("{nodes}", str(self.nodes)).replace("{at}", str(self.rendezvous))
+            start = ALONE if self.nodes == 1 else BY_HAND if self.rendezvous else SLURM
+            for key in ("nodes", "threads", "processes"):
+                start = start.replace(f"{{{key}}}", str(getattr(self, key)))
+            start = start.replace("{at}", str(self.rendezvous)).replace("{name}", name)
             words = (  # torchrun would take the verb's options for its own but for the --
                 f"OMP_NUM_THREADS=1 {start} --nproc_per_node {self.processes} "
                 "-m -- groundvts.cli train"
