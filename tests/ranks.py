@@ -60,9 +60,11 @@ def run(job: dict) -> dict:
     with patch.object(trainer, "arguments", _every_loss(trainer.arguments)):
         if job.get("fault", {}).get("rank") == processes.rank:
             _break(**job["fault"])
-        payload = train_stage(stage, encoder, data, moments, source, prompts, str(settings))
-    if processes.first:
-        (out / "payload.json").write_text(json.dumps(payload))
+        given = (stage, encoder, data, moments, source, prompts, str(settings))
+        with train_stage(*given) as payload:
+            if processes.first:
+                (stage.partial / "payload.json").write_text(json.dumps(payload))
+    assert out.exists()  # no process has gone before the first has written all
     return payload
 
 
@@ -91,26 +93,35 @@ def _break(step: int, rank: int, kind: int) -> None:
     trainer.StageTrainer.training_step = broken
 
 
-def start(job: dict, folder: Path, processes: int = 2) -> subprocess.Popen:
-    """Starts the job by torchrun."""
-    file = folder / f"{Path(job['out']).name}.json"
-    file.write_text(json.dumps(job))
+def torchrun(words: list[str]) -> subprocess.Popen:
+    """Starts two processes by torchrun."""
     bin_folder = Path(sys.executable).parent
-    words = [bin_folder / "torchrun", "--standalone", "--nproc_per_node", str(processes), __file__]
+    start = [bin_folder / "torchrun", "--standalone", "--nproc_per_node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment["PATH"] = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([*words, str(file)], env=environment, text=True, **pipes)
+    return subprocess.Popen([*start, *words], env=environment, text=True, **pipes)
 
 
-def launch(job: dict, folder: Path, seconds: int = 240) -> tuple[int, str]:
-    """Runs the job by torchrun to its end: its status and what it said."""
-    process = start(job, folder)
+def ended(process: subprocess.Popen, seconds: int = 240) -> tuple[int, str]:
+    """Waits for torchrun's end: its status and what it said."""
     try:
         said, errors = process.communicate(timeout=seconds)
     finally:
         process.kill()
     return process.returncode, said + errors
+
+
+def start(job: dict, folder: Path) -> subprocess.Popen:
+    """Starts the job by torchrun."""
+    file = folder / f"{Path(job['out']).name}.json"
+    file.write_text(json.dumps(job))
+    return torchrun([__file__, str(file)])
+
+
+def launch(job: dict, folder: Path, seconds: int = 240) -> tuple[int, str]:
+    """Runs the job by torchrun to its end: its status and what it said."""
+    return ended(start(job, folder), seconds)
 
 
 if __name__ == "__main__":

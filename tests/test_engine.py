@@ -180,7 +180,7 @@ def test_a_module_that_does_not_project_goes_through_every_stage(bases, tmp_path
 def test_checkpoints_of_another_launcher_are_refused_and_kept(tmp_path):
     checkpoint = tmp_path / "checkpoint-4"
     checkpoint.mkdir()
-    (checkpoint / STARTED_BY).write_text(json.dumps({"processes": 8, "zero": 3}))
+    (checkpoint / STARTED_BY).write_text(json.dumps({"processes": 8, "zero": 3, "seconds": 1.0}))
     (checkpoint / "trainer_state.json").write_text('{"global_step": 4, "max_steps": 9}')
     assert last_checkpoint(tmp_path, {"processes": 8, "zero": 3}) == checkpoint
     with pytest.raises(BadInput, match="checkpoint-4: written with processes 8, zero 3: continue"):

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import multiprocessing
-import time
 
 import pytest
 import torch
@@ -19,7 +17,7 @@ from groundvts.inference.ground import OneVideo
 from groundvts.inference.predict import select_tokens
 from groundvts.models.load import load_model
 from groundvts.prompts import Prompts
-from groundvts.training.checkpoints import checkpoint_folder, last_checkpoint
+from groundvts.records import write_json
 from groundvts.training.merge import merge
 from groundvts.training.samples import Samples
 from groundvts.training.stages import StageSettings, stage_model, trainable_parameters
@@ -27,7 +25,6 @@ from groundvts.training.train import StageRun, train_stage
 
 PROMPTS = Prompts.load("toy")
 VTS = {"hidden_size": 16, "ratio": 0.5}
-ALONE = {"processes": 1, "zero": None}
 RATES = {"vts": 1e-2, "projector": 1e-2, "lora": 1e-2}
 MOMENTS = [
     Moment(f"m{i}", "charades_sta", "train", "clip", 6.0, query, ((1.0, 3.0 + i % 2),), i + 1)
@@ -56,9 +53,11 @@ def run(base, source, folder, settings, previous=None, name="grounding"):
     job = StageRun(
         "run", name, str(base), previous, VTS, settings, 0, folder / "checkpoints" / name, out
     )
-    payload = train_stage(
-        job, source.encoder, data, MOMENTS, source, PROMPTS, json.dumps(str(settings))
-    )
+    fingerprint = json.dumps(str(settings))
+    given = (job, source.encoder, data, MOMENTS, source, PROMPTS, fingerprint)
+    with train_stage(*given) as payload:
+        assert not out.exists()
+        write_json(job.partial / "record.json", payload)
     return out, payload
 
 
@@ -136,62 +135,6 @@ def test_an_untrained_adapter_does_not_merge(base, tmp_path):
     with pytest.raises(RunFailed, match="equals the base"):
         merge(str(base), tmp_path / "adapter", VTS | {"start": "shared"}, batch, {}, tmp_path / "m")
     assert not (tmp_path / "m").exists()
-
-
-def test_a_stage_continues_from_its_last_whole_checkpoint(base, source, tmp_path, monkeypatch):
-    settings = stage(steps=10, checkpoint_steps=3, lora_dropout=0.1)  # an epoch has 4 steps
-    whole, _ = run(base, source, tmp_path / "whole", settings)
-    import groundvts.training.train as module
-
-    class Killed(Exception):
-        pass
-
-    def kill(*_):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "select_tokens", kill)
-        with pytest.raises(Killed):
-            run(base, source, tmp_path / "again", settings)
-    checkpoints = tmp_path / "again" / "checkpoints" / "grounding"
-    assert (checkpoints / "checkpoint-10").exists()  # finished: it leaves no step to do
-    assert last_checkpoint(checkpoints, ALONE).name == "checkpoint-9"
-    (checkpoints / "checkpoint-12").mkdir()  # half written: no trainer state
-    assert last_checkpoint(checkpoints, ALONE).name == "checkpoint-9"
-    again, payload = run(base, source, tmp_path / "again", settings)
-    assert (payload["steps"], payload["resumed_from"]) == (10, 9)
-    assert not list(checkpoints.glob("checkpoint-*"))
-    expected, found = adapter_weights(whole), adapter_weights(again)
-    assert expected.keys() == found.keys()
-    assert all(torch.equal(expected[name], found[name]) for name in expected)
-
-
-def test_checkpoints_of_other_settings_are_not_continued(tmp_path):
-    with checkpoint_folder(tmp_path / "c", "one"):
-        (tmp_path / "c" / "checkpoint-3").mkdir()
-    with checkpoint_folder(tmp_path / "c", "one"):
-        assert (tmp_path / "c" / "checkpoint-3").exists()
-    with checkpoint_folder(tmp_path / "c", "two"):
-        assert not (tmp_path / "c" / "checkpoint-3").exists()
-
-
-def _hold(folder, held, seconds):
-    with checkpoint_folder(folder, "same"):
-        held.set()
-        time.sleep(seconds)
-        (folder / "left by the first").touch()
-
-
-def test_a_second_process_waits_for_the_first(tmp_path, capsys):
-    context = multiprocessing.get_context("spawn")
-    held = context.Event()
-    first = context.Process(target=_hold, args=(tmp_path, held, 1.0))
-    first.start()
-    assert held.wait(60)
-    with checkpoint_folder(tmp_path, "same"):
-        assert (tmp_path / "left by the first").exists()
-    first.join()
-    assert f"process {first.pid} still trains here" in capsys.readouterr().err
 
 
 def test_training_without_any_readable_video_is_refused_by_name(base, source, tmp_path):

@@ -16,7 +16,7 @@ from groundvts.training.stages import StageSettings
 
 @dataclass(frozen=True)
 class Engine:
-    """How a stage is computed; none of it changes results beyond rounding.
+    """How a stage is computed: results are the same up to rounding without dropout and noise.
 
     zero: DeepSpeed's ZeRO stage, None without DeepSpeed; offload: states (and under stage 3
     parameters) wait in the machine's memory; workers: processes that prepare samples.
@@ -97,20 +97,26 @@ def arguments(
         lr_scheduler_kwargs={"min_lr_rate": settings.min_learning_rate},
         logging_steps=min(10, settings.steps or 10),
         save_steps=settings.checkpoint_steps,
-        save_total_limit=2,
         bf16=dtype(settings) == "bfloat16",
         use_cpu=not on_gpu,
         ddp_backend=None if on_gpu or not processes.launched else "gloo",
         ddp_find_unused_parameters=True,  # a sampler that does not score leaves projections unused
-        activation_checkpointing=engine.gradient_checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": False},
-        deepspeed=engine.deepspeed(),
         seed=seed,
         data_seed=seed,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        report_to="none",
-        disable_tqdm=True,
         dataloader_pin_memory=on_gpu,
-        dataloader_num_workers=engine.workers,
+        **_of_engine(engine),
     )
+
+
+def _of_engine(engine: Engine) -> dict:
+    """Arguments of the Trainer that are the engine's, and those that are always the same."""
+    return {
+        "activation_checkpointing": engine.gradient_checkpointing,
+        "activation_checkpointing_kwargs": {"use_reentrant": False},
+        "deepspeed": engine.deepspeed(),
+        "dataloader_num_workers": engine.workers,
+        "remove_unused_columns": False,
+        "label_names": ["labels"],
+        "report_to": "none",
+        "disable_tqdm": True,
+    }

@@ -9,12 +9,19 @@ import ctypes
 import os
 import signal
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from accelerate.utils import broadcast_object_list
 
+from groundvts.errors import BadInput
+
 PR_SET_PDEATHSIG = 1
+POLITE_S = 5.0  # in which torchrun ends the others where the first process has failed
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,26 @@ class Processes:
         """What the first process found, in all of them."""
         return broadcast_object_list([value])[0]
 
-    def part(self) -> None:
-        """Waits for the others; after that each goes its own way."""
-        if torch.distributed.is_initialized():
-            torch.distributed.barrier()
-            torch.distributed.destroy_process_group()
+    @contextmanager
+    def one_voice(self) -> Iterator[None]:
+        """Lets the first process alone tell of a bad input that all of them find in the block."""
+        try:
+            yield
+        except BadInput:
+            if not self.first:
+                time.sleep(POLITE_S)
+            raise
+
+    @contextmanager
+    def parting(self) -> Iterator[None]:
+        """In the block the first process works on alone; after it each goes its own way.
+
+        The others wait: torchrun gives up on nodes that end minutes before another.
+        """
+        if not torch.distributed.is_initialized():
+            yield
+            return
+        end = torch.distributed.new_group(backend="gloo", timeout=timedelta(days=7))
+        yield
+        torch.distributed.barrier(end)
+        torch.distributed.destroy_process_group()

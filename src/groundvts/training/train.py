@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from transformers import set_seed
 
 from groundvts.data.conversations import Conversation
 from groundvts.data.features import FeatureCache
+from groundvts.data.files import write_jsonl
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
@@ -20,7 +21,7 @@ from groundvts.inference.predict import select_tokens
 from groundvts.models.load import load_model
 from groundvts.models.parts import projector
 from groundvts.prompts import Prompts
-from groundvts.training.checkpoints import checkpoint_folder
+from groundvts.training.checkpoints import checkpoint_folder, checkpoints, discard, finish
 from groundvts.training.engine import Engine, dtype
 from groundvts.training.processes import Processes
 from groundvts.training.samples import Samples
@@ -56,6 +57,7 @@ class StageRun:
         return load_model(self.base, self.vts, kind, self.seed)
 
 
+@contextmanager
 def train_stage(
     job: StageRun,
     encoder: Encoder,
@@ -64,11 +66,12 @@ def train_stage(
     probe_source,
     prompts: Prompts,
     fingerprint: str,
-) -> dict:
-    """Trains one stage and writes its adapter with `selection.jsonl` to `job.out`.
+) -> Iterator[dict]:
+    """Trains one stage and writes its adapter with `selection.jsonl` to `job.partial`.
 
+    What the block adds there goes with it to `job.out`, when the block has ended well.
     `data` holds conversations beside the source of their videos (a feature cache or frames);
-    `probe` are moments on which the trained sampler's choice is recorded, as saved. Returns the
+    `probe` are moments on which the trained sampler's choice is recorded, as saved. Gives the
     payload of the record; of several processes the first alone writes and has one. RunFailed where
     the adapter is not what was to be trained.
     """
@@ -76,15 +79,18 @@ def train_stage(
     with checkpoint_folder(job.checkpoints, fingerprint) if first else nullcontext():
         payload = _trained(job, Samples(data, encoder), data)
         release()
-        job.processes.part()
-        if not first:
-            return {}
-        model = PeftModel.from_pretrained(job.load(), job.partial).eval()
-        selection = select_tokens(model.get_base_model(), encoder, probe_source, probe, prompts)
-        _keep(job, selection)
-        for path in job.checkpoints.glob("checkpoint-*"):
-            shutil.rmtree(path)
-    return payload
+        with job.processes.parting():
+            if not first:
+                yield {}
+                return
+            model = PeftModel.from_pretrained(job.load(), job.partial).eval()
+            selection = select_tokens(model.get_base_model(), encoder, probe_source, probe, prompts)
+            write_jsonl(job.partial / "selection.jsonl", selection)
+            yield payload
+            shutil.rmtree(job.out, ignore_errors=True)
+            job.partial.rename(job.out)
+            for path in checkpoints(job.checkpoints):
+                discard(path)
 
 
 def _trained(job: StageRun, samples: Samples, data: list[tuple[list[Conversation], object]]):
@@ -109,6 +115,8 @@ def _trained(job: StageRun, samples: Samples, data: list[tuple[list[Conversation
     if job.processes.first:
         updates = measured["steps"] - (job.settings.warmup > 0)  # the first rate of a warm-up is 0
         check_adapter(job.partial, start, scorer.projects, updates)
+        if measured["resumed_from"] < measured["steps"]:  # not taken over
+            finish(job.checkpoints, job.partial, measured)
     return {
         "run": job.run,
         "stage": job.stage,
@@ -128,11 +136,3 @@ def _check(job: StageRun, base, sources: list) -> None:
                            "set features: false")  # fmt: skip
     if base.vts.config.centring and job.processes.count > 1:
         raise BadInput("vts.centring: each process would keep a mean of its own: train on one")
-
-
-def _keep(job: StageRun, selection: list[dict]) -> None:
-    """Puts the whole adapter folder in its place."""
-    lines = "".join(json.dumps(entry) + "\n" for entry in selection)
-    (job.partial / "selection.jsonl").write_text(lines, encoding="utf-8")
-    shutil.rmtree(job.out, ignore_errors=True)
-    job.partial.rename(job.out)

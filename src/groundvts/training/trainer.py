@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import json
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -13,7 +15,13 @@ from transformers.trainer_callback import PrinterCallback
 
 from groundvts.progress import Progress
 from groundvts.records import write_json
-from groundvts.training.checkpoints import STARTED_BY, last_checkpoint
+from groundvts.training.checkpoints import (
+    STARTED_BY,
+    checkpoints,
+    discard,
+    last_checkpoint,
+    take_over,
+)
 from groundvts.training.engine import Engine, arguments
 from groundvts.training.processes import Processes
 from groundvts.training.samples import DurationGrouped, Samples
@@ -24,12 +32,14 @@ from groundvts.training.stages import StageSettings, group_of
 class StageTrainer(Trainer):
     """Trainer with one learning rate for each group of parameters, and adapters as checkpoints.
 
-    `started_by` says in each checkpoint which processes can continue it.
+    `started_by` says in each checkpoint which processes can continue it. `seconds` is how long it
+    has trained, with what led to the checkpoint that it continued from.
     """
 
     def __init__(self, *args, rates: dict[str, float], started_by: dict, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.rates, self.started_by = rates, started_by
+        self.earlier, self.began = 0.0, time.perf_counter()
         # A step's loss is the mean over all its answer tokens; Qwen's class would have each
         # process and each step of accumulation weigh the same, however long its answers.
         self.model_accepts_loss_kwargs = True
@@ -55,6 +65,17 @@ class StageTrainer(Trainer):
             )
         return self.optimizer
 
+    @property
+    def seconds(self) -> float:
+        return self.earlier + time.perf_counter() - self.began
+
+    def train(self, resume_from_checkpoint: str | None = None, **options):
+        if resume_from_checkpoint:
+            written = (Path(resume_from_checkpoint) / STARTED_BY).read_text(encoding="utf-8")
+            self.earlier = json.loads(written)["seconds"]
+        self.began = time.perf_counter()
+        return super().train(resume_from_checkpoint, **options)
+
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         save_adapter(self.model, output_dir, self.args.should_save)
 
@@ -62,8 +83,15 @@ class StageTrainer(Trainer):
         """Also waits for all processes: the trainer state, written next, says it is all there."""
         super()._save_rng_state(output_dir)
         if self.args.should_save:
-            write_json(Path(output_dir) / STARTED_BY, self.started_by)
+            written = {**self.started_by, "seconds": self.seconds}
+            write_json(Path(output_dir) / STARTED_BY, written)
         self.accelerator.wait_for_everyone()
+
+    def _save_checkpoint(self, *args, **kwargs) -> None:
+        """Also leaves the last two alone; transformers' own deletion can leave half of one."""
+        super()._save_checkpoint(*args, **kwargs)
+        for path in checkpoints(Path(self.args.output_dir))[:-2] if self.args.should_save else []:
+            discard(path)
 
 
 class ProgressLines(TrainerCallback):
@@ -92,19 +120,25 @@ def train(
     settings: StageSettings,
     engine: Engine,
     processes: Processes,
-    checkpoints: Path,
+    folder: Path,
     out: Path,
     label: str,
     seed: int,
 ) -> dict:
-    """Trains `model`, continuing from the last whole checkpoint, and writes its adapter to `out`.
+    """Trains `model` and writes its adapter to `out`; `model` is of no use after.
 
-    Returns the steps, the step it continued from, and the loss curve. `model` is of no use after.
+    Continues from the last whole checkpoint in `folder`; a stage that was finished there is taken
+    over. Returns the steps, the one it continued from, the seconds of training, and the loss curve.
     """
+    given = arguments(settings, engine, processes, folder, seed)
+    done = processes.agreed(take_over(folder, out) if processes.first else None)
+    if done is not None:
+        _say(f"{label}: was trained to its end: taken over", processes)
+        return {**done, "resumed_from": done["steps"]}
     started_by = {"processes": processes.count, "zero": engine.zero}
     trainer = StageTrainer(
         model=model,
-        args=arguments(settings, engine, processes, checkpoints, seed),
+        args=given,
         train_dataset=samples,
         data_collator=samples.encoder.collate,
         callbacks=[ProgressLines(label)] if processes.first else [],
@@ -112,21 +146,33 @@ def train(
         started_by=started_by,
     )
     trainer.remove_callback(PrinterCallback)
-    found = last_checkpoint(checkpoints, started_by) if processes.first else None
-    checkpoint = processes.agreed(found)
-    if checkpoint is not None and processes.first:
-        print(f"{label}: continuing from {checkpoint.name}", file=sys.stderr, flush=True)
+    checkpoint = processes.agreed(last_checkpoint(folder, started_by) if processes.first else None)
+    if checkpoint is not None:
+        _say(f"{label}: continuing from {checkpoint.name}", processes)
     if not processes.first:  # what is drawn at random differs between processes
         set_seed(1000 * seed + processes.rank)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.train(str(checkpoint) if checkpoint else None)
     trainer.save_model(str(out))
+    return _measured(trainer, checkpoint)
+
+
+def _say(line: str, processes: Processes) -> None:
+    if processes.first:
+        print(line, file=sys.stderr, flush=True)
+
+
+def _measured(trainer: StageTrainer, checkpoint: Path | None) -> dict:
     curve = [
         {key: entry[key] for key in ("step", "loss", "learning_rate")}
         for entry in trainer.state.log_history
         if "loss" in entry
     ]
-    resumed_from = int(checkpoint.name.split("-")[1]) if checkpoint else 0
-    return {"steps": trainer.state.global_step, "resumed_from": resumed_from, "loss": curve}
+    return {
+        "steps": trainer.state.global_step,
+        "resumed_from": int(checkpoint.name.split("-")[1]) if checkpoint else 0,
+        "training_seconds": trainer.seconds,
+        "loss": curve,
+    }
 
 
 def release() -> None:

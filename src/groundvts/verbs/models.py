@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from groundvts.verbs.settings import read_settings
 
 if TYPE_CHECKING:
     from groundvts.inference.batches import Shard
+    from groundvts.training.processes import Processes
+    from groundvts.training.train import StageRun
 
 
 def _folder(name: str, model: str) -> dict[str, str]:
@@ -41,47 +44,60 @@ def train(options: Namespace) -> None:
     from groundvts.data.inputs import Encoder
     from groundvts.data.moment import read_moments
     from groundvts.prompts import Prompts
-    from groundvts.training.engine import Engine
     from groundvts.training.processes import Processes
-    from groundvts.training.stages import StageSettings
-    from groundvts.training.train import StageRun, train_stage
+    from groundvts.training.train import train_stage
 
-    settings, processes = read_settings(options.settings), Processes.start()
-    out = Path(options.out)
-    data = [split_pairs(text, 2, "--data", "CONVERSATIONS=FRAMES") for text in options.data]
-    probe, probe_source = split_pairs(options.probe, 2, "--probe", "MOMENTS=FRAMES")
+    processes = Processes.start()
+    with processes.one_voice(), ExitStack() as stage:
+        settings = read_settings(options.settings)
+        data = [split_pairs(text, 2, "--data", "CONVERSATIONS=FRAMES") for text in options.data]
+        probe, probe_source = split_pairs(options.probe, 2, "--probe", "MOMENTS=FRAMES")
+        inputs = _train_inputs(options, data, probe) if processes.first else {}
+        with _recording("train", settings, inputs) as record:
+            prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
+            record["prompts"], record["base"] = prompts.templates, options.base
+            job, encoder = _stage_run(options, settings, processes), Encoder(options.base)
+            same = [settings, options.base, record["source"]]
+            trained = train_stage(
+                job,
+                encoder,
+                [(read_conversations(Path(f)), open_source(s, encoder)) for f, s in data],
+                read_moments(probe),
+                open_source(probe_source, encoder),
+                prompts,
+                records.fingerprint(same, record["inputs"]),
+            )
+            record |= stage.enter_context(trained)
+        if processes.first:
+            records.write_json(job.partial / "record.json", record)
+
+
+def _train_inputs(options: Namespace, data: list, probe: str) -> dict[str, str]:
     inputs = {**_folder("base", options.base), "probe": probe}
     inputs |= {"previous": options.previous} if options.previous else {}
     for number, (file, source) in enumerate(data):
         inputs |= {f"data {number}": file, f"source {number}": _index(source)}
-    with _recording("train", settings, inputs if processes.first else {}) as record:
-        prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
-        record["prompts"] = prompts.templates
-        job = StageRun(
-            run=options.run,
-            stage=options.stage,
-            base=options.base,
-            previous=Path(options.previous) if options.previous else None,
-            vts=settings["vts"],
-            settings=StageSettings.from_dict(settings["stage"]),
-            seed=settings["seed"],
-            checkpoints=Path(options.checkpoints),
-            out=out,
-            engine=Engine(options.zero, options.offload, options.checkpointing, options.workers),
-            processes=processes,
-        )
-        record["base"], encoder = options.base, Encoder(options.base)
-        record |= train_stage(
-            job,
-            encoder,
-            [(read_conversations(Path(f)), open_source(s, encoder)) for f, s in data],
-            read_moments(probe),
-            open_source(probe_source, encoder),
-            prompts,
-            records.fingerprint([settings, options.base, record["source"]], record["inputs"]),
-        )
-    if processes.first:
-        records.write_json(out / "record.json", record)
+    return inputs
+
+
+def _stage_run(options: Namespace, settings: dict, processes: Processes) -> StageRun:
+    from groundvts.training.engine import Engine
+    from groundvts.training.stages import StageSettings
+    from groundvts.training.train import StageRun
+
+    return StageRun(
+        run=options.run,
+        stage=options.stage,
+        base=options.base,
+        previous=Path(options.previous) if options.previous else None,
+        vts=settings["vts"],
+        settings=StageSettings.from_dict(settings["stage"]),
+        seed=settings["seed"],
+        checkpoints=Path(options.checkpoints),
+        out=Path(options.out),
+        engine=Engine(options.zero, options.offload, options.checkpointing, options.workers),
+        processes=processes,
+    )
 
 
 def merge(options: Namespace) -> None:
