@@ -17,6 +17,12 @@ from groundvts.training.samples import DurationGrouped, Samples
 
 TOLERANCE = 1e-5  # of losses of about 5.7 and of weights, after six steps at a rate of 0.01
 DISTRIBUTED = {"ddp": {}, "zero 2": {"zero": 2}, "zero 3": {"zero": 3}}
+FURTHER = {
+    "zero 0": {"zero": 0},
+    "zero 2 offload": {"zero": 2, "offload": True},
+    "ddp recomputing": {"gradient_checkpointing": True},
+}
+ENGINES = {**DISTRIBUTED, **FURTHER}
 slow = pytest.mark.slow
 
 
@@ -60,17 +66,17 @@ def launched(job: dict, folder, **more) -> dict:
     ("backbone", "engine"),
     [
         ("qwen", "ddp"),
-        *(pytest.param("qwen", name, marks=slow) for name in ("zero 2", "zero 3")),
+        *(pytest.param("qwen", name, marks=slow) for name in list(ENGINES)[1:]),
         *(pytest.param("internvl", name, marks=slow) for name in DISTRIBUTED),
     ],
 )
 def test_two_processes_train_what_one_does(alone, folder, backbone, engine):
     job, one = alone(backbone)
     out = folder / f"{backbone}-{engine.replace(' ', '')}"
-    two = launched(job, folder, engine=DISTRIBUTED[engine], out=str(out))
+    two = launched(job, folder, engine=ENGINES[engine], out=str(out))
     assert (one["engine"]["accumulation"], two["engine"]["accumulation"]) == (4, 2)
     assert two["engine"]["processes"] == 2
-    assert two["engine"]["zero"] == DISTRIBUTED[engine].get("zero")
+    assert two["engine"]["zero"] == ENGINES[engine].get("zero")
     assert [entry["step"] for entry in two["loss"]] == list(range(1, 7))
     losses = [[entry["loss"] for entry in payload["loss"]] for payload in (one, two)]
     assert losses[1] == pytest.approx(losses[0], abs=TOLERANCE)
@@ -95,6 +101,15 @@ def test_a_steps_loss_is_the_mean_over_its_answer_tokens(alone):
             answers = int((batch["labels"] != -100).sum())
             total, count = total + float(model(**batch).loss) * answers, count + answers
     assert one["loss"][0]["loss"] == pytest.approx(total / count, abs=TOLERANCE)
+
+
+def test_of_a_bad_input_the_first_process_alone_tells(folder):
+    names = ("run", "stage", "base", "data", "probe", "checkpoints", "out")
+    options = [word for name in names for word in (f"--{name}", "a=b")]
+    words = ["-m", "--", "groundvts.cli", "train", *options, "--settings={"]
+    status, said = ranks.ended(ranks.torchrun(words))
+    assert status == 1
+    assert said.count("groundvts: --settings: ") == 1
 
 
 @slow
