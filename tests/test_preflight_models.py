@@ -135,8 +135,12 @@ def test_deepspeed_is_asked_for_where_it_launches(monkeypatch):
     ]
 
 
-def test_a_driver_without_cuda_in_torch(monkeypatch, tmp_path):
+@pytest.mark.parametrize(("cuda", "count"), [(None, 1), ("12.8", 0)])
+def test_a_driver_asks_for_cuda_in_torch_and_not_for_a_gpu(monkeypatch, tmp_path, cuda, count):
+    """A node's driver is there too where the job has been given none of its GPUs."""
     monkeypatch.setattr(machine, "NVIDIA", tmp_path)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
     with_gpus(monkeypatch)
-    _, [line] = machine.look_at_versions(paper_scale())
-    assert "sees no GPU, but an NVIDIA driver is there" in line
+    wrong = machine.look_at_versions(paper_scale())[1]
+    assert len(wrong) == count
+    assert all("is built without CUDA, but an NVIDIA driver is there" in line for line in wrong)

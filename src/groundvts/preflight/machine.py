@@ -101,7 +101,7 @@ def look_at_versions(config: dict) -> tuple[dict, list[str]]:
         if not wanted.specifier.contains(facts[wanted.name], prereleases=True):
             spec = f"{wanted.name} {facts[wanted.name]}, {wanted.specifier} is required"
             wrong.append(f"versions: {spec}")
-    if NVIDIA.exists() and not torch.cuda.is_available():
-        wrong.append(f"versions: torch {torch.__version__} sees no GPU, but an NVIDIA driver is "
-                     "there: install a build for CUDA")  # fmt: skip
+    if NVIDIA.exists() and torch.version.cuda is None:
+        wrong.append(f"versions: torch {torch.__version__} is built without CUDA, but an NVIDIA "
+                     "driver is there: install a build for CUDA")  # fmt: skip
     return facts, wrong
