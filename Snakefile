@@ -11,7 +11,16 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from groundvts.config import MAIN_BENCHMARK, STAGES, asked, checked, of_backbone, runs, untrained
+from groundvts.config import (
+    MAIN_BENCHMARK,
+    STAGES,
+    asked,
+    checked,
+    of_backbone,
+    runs,
+    stage_settings,
+    untrained,
+)
 from groundvts.data.validate import check_policy
 from groundvts.errors import BadInput
 from groundvts.launcher import Launcher

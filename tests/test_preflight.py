@@ -126,27 +126,35 @@ def test_a_checkpoint_that_is_not_there(config):
 
 def test_a_folder_that_is_no_checkpoint(config, tmp_path):
     config["backbones"]["qwen"]["checkpoint"] = str(tmp_path)
-    _, _, [line] = models.look_for_models(config)
+    known, _, [line] = models.look_for_models(config)
     assert line.startswith("backbones.qwen.checkpoint: ")
+    assert known["qwen"].folder is None
+
+
+def test_a_checkpoint_of_another_backbone(config):
+    config["backbones"]["qwen"]["checkpoint"] = config["backbones"]["internvl"]["checkpoint"]
+    _, _, [line] = models.look_for_models(config)
+    assert "of another backbone: its model_type is " in line
 
 
 # Lengths ----------------------------------------------------------------------------------------
 def test_samples_against_the_cut_off(config, moments):
     known, _, _ = models.look_for_models(config)
-    facts, wrong = lengths.look_at_lengths(config, known, moments)
-    assert wrong == []
+    facts, wrong, notes = lengths.look_at_lengths(config, known, moments)
+    assert (wrong, notes) == ([], [])
     assert facts["qwen"]["counted"] == "the longest counted"
     longest = facts["qwen"]["longest sample"]
     config["backbones"]["qwen"]["cutoff"] = longest - 1
-    _, [line] = lengths.look_at_lengths(config, known, moments)
+    _, [line], _ = lengths.look_at_lengths(config, known, moments)
     assert line.startswith("backbones.qwen.cutoff: ")
     assert f"more than {longest - 1} tokens" in line
 
 
-def test_without_a_tokenizer_text_is_estimated(config, moments):
+def test_what_is_only_estimated_is_a_note(config, moments):
     config["backbones"]["internvl"] |= {"checkpoint": "OpenGVLab/none", "cutoff": 4}
     known = {"internvl": models.look_for_models(config)[0]["internvl"]}
-    facts, [line] = lengths.look_at_lengths(config, known, moments)
+    facts, wrong, [line] = lengths.look_at_lengths(config, known, moments)
+    assert wrong == []
     assert facts["internvl"]["counted"].startswith("estimated")
     assert "estimated" in line
 
@@ -154,7 +162,7 @@ def test_without_a_tokenizer_text_is_estimated(config, moments):
 def test_queries_against_the_positions_of_the_model(config, moments):
     known, _, _ = models.look_for_models(config)
     known["qwen"].config.text_config.max_position_embeddings = 50
-    _, wrong = lengths.look_at_lengths(config, known, moments)
+    _, wrong, _ = lengths.look_at_lengths(config, known, moments)
     assert any("the model has 50 positions" in line for line in wrong)
 
 
@@ -162,7 +170,7 @@ def test_an_annotation_that_makes_no_conversation_is_named(config, moments, monk
     bad = [moments["llava_video/train"][0]]
     object.__setattr__(bad[0], "query_normalised", "")
     known, _, _ = models.look_for_models(config)
-    _, wrong = lengths.look_at_lengths(config, known, {**moments, "llava_video/train": bad})
+    _, wrong, _ = lengths.look_at_lengths(config, known, {**moments, "llava_video/train": bad})
     assert any(line.startswith("conversations: ") for line in wrong)
 
 
@@ -188,6 +196,41 @@ def test_everything_wrong_stands_in_one_list(config, files, tmp_path, capsys):
     record = json.loads((tmp_path / "preflight.json").read_text())
     assert [f"wrong: {line}" for line in record["wrong"]] == lines
     assert record["verb"] == "preflight"
+
+
+def test_no_check_ends_the_list(config, files, tmp_path, capsys):
+    """Folders that are empty or lack the tokenizer, prompts that are not there, a bad setting."""
+    config["benchmarks"]["charades_sta"]["videos"] = "nowhere"
+    (tmp_path / "empty").mkdir()
+    half = tmp_path / "half"
+    half.mkdir()
+    settings = Path(config["backbones"]["internvl"]["checkpoint"], "config.json").read_text()
+    (half / "config.json").write_text(settings)
+    config["backbones"]["qwen"]["checkpoint"] = str(tmp_path / "empty")
+    config["backbones"]["internvl"]["checkpoint"] = str(half)
+    config["prompts"]["file"] = "gone.yaml"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    named = [f"{place}={file}" for place, file in files.items()]
+    out = tmp_path / "preflight.json"
+    status, _, err = groundvts(
+        capsys, "preflight", "--config", tmp_path / "config.json", "--moments", *named,
+        "--workers", 1, "--out", out,
+    )  # fmt: skip
+    assert (status, err.count("\n")) == (2, 1)
+    wrong = json.loads(out.read_text())["wrong"]
+    assert [line.split(": ")[0] for line in wrong] == [
+        "benchmarks.charades_sta.videos",
+        "backbones.qwen.checkpoint",
+        "conversations",
+        "backbones.internvl",
+    ]
+
+
+def test_a_damaged_file_of_moments_is_in_the_list(config, files, tmp_path):
+    damaged = tmp_path / "moments.jsonl"
+    damaged.write_text("{")
+    found = check.preflight(config, files | {"charades_sta/test": damaged}, 1)
+    assert [line for line in found["wrong"] if str(damaged) in line]
 
 
 def test_where_nothing_is_wrong_it_says_so(config, files, tmp_path):

@@ -12,17 +12,17 @@ import yaml
 from groundvts.config import checked
 from groundvts.data.video import FrameSampling
 from groundvts.preflight import machine, models
-from groundvts.scales import DOWNLOADS, frames_of
+from groundvts.scales import DOWNLOADS, effective, frames_of
 
 ROOT = Path(__file__).resolve().parents[1]
+SCALES = ROOT / "workflow" / "scales"
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
 Usage = namedtuple("Usage", "total used free")
 
 
-def paper_scale() -> dict:
-    return checked(
-        yaml.safe_load((ROOT / "workflow" / "scales" / "paper.yaml").read_text()), SCHEMA
-    )
+def paper_scale(name: str = "paper") -> dict:
+    given = yaml.safe_load((SCALES / f"{name}.yaml").read_text())
+    return checked(effective({}, given, SCALES), SCHEMA)
 
 
 @pytest.fixture(scope="module")
@@ -59,27 +59,69 @@ def with_gpus(monkeypatch, *sizes: float) -> None:
 
 def test_memory_of_each_stage_against_the_gpus(full, monkeypatch):
     config, known = paper_scale(), full[0]
-    stages = list(models.stage_estimates(config, known))
+    stages = models.stage_estimates(config, known)
     assert [(s["run"], s["stage"]) for s in stages[:2]] == [
         ("full-s0", "grounding"),
         ("vts-0.5-s0", "warmup"),
     ]
     assert stages[1]["trainable"] == 29_367_296
     assert stages[3]["trainable"] == 78_988_032
-    inference = models.inference_bytes(config, known)
+    config["launcher"]["processes"] = 1
+    needs = {f"{s['stage']} of {s['run']}": s["total"] for s in stages}
     with_gpus(monkeypatch, 80, 24)
-    facts, wrong, notes = models.look_at_gpus(stages, inference)
+    facts, wrong, notes = models.look_at_gpus(config, needs)
     assert [gpu["bytes"] for gpu in facts["gpus"]] == [80_000_000_000, 24_000_000_000]
     assert notes == []
-    assert any(line.startswith("stage grounding of internvl-vts-0.5-s0: about ") for line in wrong)
-    assert all("24 GB are there" in line for line in wrong)
-    with_gpus(monkeypatch, 141)
-    assert models.look_at_gpus(stages, inference)[1] == []
+    assert wrong == [
+        "grounding of internvl-full-s0: about 23.1 GB on each GPU are needed, 24 GB are there"
+    ]
+    with_gpus(monkeypatch, 48)
+    assert models.look_at_gpus(config, needs)[1] == []
+
+
+def test_a_stage_is_estimated_as_it_is_launched(full):
+    """Recomputing activations is the launcher's; a run keeps its own share of the tokens."""
+    config, known = paper_scale(), full[0]
+    less = {(s["run"], s["stage"]): s for s in models.stage_estimates(config, known)}
+    config["launcher"]["gradient_checkpointing"] = False
+    more = {(s["run"], s["stage"]): s for s in models.stage_estimates(config, known)}
+    last = ("internvl-vts-0.5-s0", "grounding")
+    assert more[last]["total"] > 48e9 > 24e9 > less[last]["total"]
+    key = "language model activations"
+    whole = more["internvl-full-s0", "grounding"][key]
+    assert whole / more[last][key] == pytest.approx((4096 + 256) / (2048 + 256))
+
+
+def test_lora_on_the_vision_tower_counts():
+    config = paper_scale("paper-yaml")
+    known = models.look_for_models(config)[0]
+    found = {(s["run"], s["stage"]): s for s in models.stage_estimates(config, known)}
+    assert found["internvl-vts-0.5-s0", "joint"]["trainable"] == 77_029_376
+    assert found["vts-0.5-s0", "joint"]["trainable"] == 78_988_032
+    config["backbones"]["internvl"]["lora_vision"] = False
+    found = {(s["run"], s["stage"]): s for s in models.stage_estimates(config, known)}
+    assert found["internvl-vts-0.5-s0", "joint"]["trainable"] == 75_849_728
+
+
+def test_merging_holds_a_model_in_float32(full):
+    config, known = paper_scale(), full[0]
+    merging = models.merge_bytes(config, known, models.stage_estimates(config, known))
+    assert merging["internvl-vts-0.5-s0"] == 4 * (8_562_929_664 + 75_849_728)
+    assert list(merging) == ["full-s0", "vts-0.5-s0", "internvl-full-s0", "internvl-vts-0.5-s0"]
+
+
+@pytest.mark.parametrize(("nodes", "there", "count"), [(1, 2, 1), (1, 8, 0), (2, 2, 0)])
+def test_a_process_has_a_gpu_of_its_own(monkeypatch, nodes, there, count):
+    config = paper_scale()
+    config["launcher"]["nodes"] = nodes
+    with_gpus(monkeypatch, *[80] * there)
+    wrong = models.look_at_gpus(config, {})[1]
+    assert wrong == ["launcher.processes: 8, one a GPU, but 2 are visible here: start fewer"] * count
 
 
 def test_without_a_gpu_it_says_so(monkeypatch):
     with_gpus(monkeypatch)
-    facts, wrong, [note] = models.look_at_gpus([{"total": 5e10}], {})
+    facts, wrong, [note] = models.look_at_gpus(paper_scale(), {"a": 2e10, "b": 5e10})
     assert (facts, wrong) == ({"gpus": []}, [])
     assert "no GPU is visible here, so memory was not checked: up to 50 GB" in note
 
@@ -88,7 +130,7 @@ def test_without_a_gpu_it_says_so(monkeypatch):
 def test_disk_needs_of_the_paper(full, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config, known = paper_scale(), full[0]
-    stages = list(models.stage_estimates(config, known))
+    stages = models.stage_estimates(config, known)
     needs = machine.disk_needs(config, {"qwen": 10**12}, stages, known, 1000)
     assert needs["frames"] == ("results/cache", 10**12)
     total = sum(one.parameters["total"] for one in known.values())

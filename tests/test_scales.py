@@ -11,7 +11,7 @@ import yaml
 from dag import copy_project, planned, snakemake
 from scales import write_settings
 
-from groundvts.config import checked, runs
+from groundvts.config import checked, runs, stage_settings
 from groundvts.errors import BadInput
 from groundvts.preflight.needs import places_read
 from groundvts.scales import (
@@ -92,9 +92,8 @@ def test_the_papers_recipe():
     assert [set(stage.learning_rate.values()) for stage in stages] == [{1e-5}, {2e-4}, {1e-4}]
     assert {(stage.batch_size, stage.global_batch) for stage in stages} == {(2, 64)}
     assert {(s.lora_rank, s.lora_alpha, s.lora_dropout) for s in stages} == {(8, 16, 0.05)}
-    assert {(s.warmup, s.min_learning_rate, s.steps, s.lora_vision) for s in stages} == {
-        (0.1, 0.0, None, False)
-    }
+    assert {(s.warmup, s.min_learning_rate, s.steps) for s in stages} == {(0.1, 0.0, None)}
+    assert not config["backbones"]["internvl"]["lora_vision"]
     assert [stage.data for stage in stages] == [
         ["llava_video"],
         ["llava_video"],
@@ -130,6 +129,10 @@ def test_the_values_of_the_released_files():
     first = stages["warmup"]
     assert (first["batch_size"], first["global_batch"]) == (1, 64)
     assert stages["joint"]["lora_rank"] == 8
+    config = of("paper-yaml")
+    vision = {run.backbone: stage_settings(config, run, "joint")["lora_vision"]
+              for run in runs(config)}  # fmt: skip
+    assert vision == {"qwen": False, "internvl": True}
     assert of("paper-yaml")["benchmarks"]["qvhighlights"]["kinds"] == ["grounding"]
 
 
@@ -182,6 +185,8 @@ def test_a_checkpoint_is_a_folder_or_one_of_the_hub(tmp_path):
         ({"variants": {"a": {"label": "A", "stages": ["joint", "warmup"]}}}, "the order is"),
         ({"variants": {"a": {"label": "A", "freeze": ["vts"]}}}, "nothing is left to train"),
         ({"variants": {"a": {"label": "A", "released": {}}}}, "'checkpoint' is a required"),
+        ({"features": True}, "backbones.internvl.lora_vision: .*set features: false"),
+        ({"backbones": {"qwen": {"lora_vision": True}}}, "backbones.qwen: .*'lora_vision'"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_scale_is_named(changes, said):

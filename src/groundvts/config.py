@@ -104,6 +104,9 @@ def _check_starts(config: dict) -> None:
         if config["backbones"][backbone]["checkpoint"] is None:
             raise BadInput(f"config: backbones.{backbone}.checkpoint: null, but only the toy scale "
                            "makes its own: name a folder or a hub id")  # fmt: skip
+    if config["features"] and config["backbones"]["internvl"]["lora_vision"]:
+        raise BadInput("config: backbones.internvl.lora_vision: the vision tower trains, so its "
+                       "output cannot be kept: set features: false")  # fmt: skip
     for run in runs(config):
         if list(run.stages) != sorted(run.stages, key=STAGES.index):
             order = ", ".join(STAGES)
@@ -209,6 +212,15 @@ def runs(config: dict) -> list[Run]:
             run = (f"{variant}-s{seed}", variant, seed, settings["label"], vts, settings["main"])
             found.append(Run(*run, backbone, *how))
     return found
+
+
+def stage_settings(config: dict, run: Run, stage: str) -> dict:
+    """Settings of a run's stage: without the groups it freezes, and what its backbone adds."""
+    settings = config["stages"][stage]
+    rates = {group: rate for group, rate in settings["learning_rate"].items()
+             if group not in run.freeze}  # fmt: skip
+    vision = config["backbones"][run.backbone].get("lora_vision", False)
+    return settings | {"learning_rate": rates, "lora_vision": vision}
 
 
 def of_backbone(name: str, backbone: str, config: dict) -> str:

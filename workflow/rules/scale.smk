@@ -27,15 +27,6 @@ def looked_at(wildcards):
     return f" --videos {shlex.quote(videos)}" if TOY or asked else ""
 
 
-def stage_settings(wildcards):
-    """Settings of a stage, without the groups that the run leaves as they are."""
-    settings, frozen = config["stages"][wildcards.stage], RUNS[wildcards.run].freeze
-    rates = {
-        group: rate for group, rate in settings["learning_rate"].items() if group not in frozen
-    }
-    return settings | {"learning_rate": rates}
-
-
 def tower_frames(wildcards):
     """Frames that a backbone's vision tower looks at."""
     name = frames_name(config, backbone_of(wildcards.tower.replace("features", "base")))

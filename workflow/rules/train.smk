@@ -82,12 +82,14 @@ rule train_stage:
         gpu=gpus("train"),
     params:
         shared=lambda w, output: provenance(
-            *stage_settings(w)["data"],
+            *config["stages"][w.stage]["data"],
             config["probe"].split("/")[0],
             folders=[] if made_base(w.run) else [base_model(w.run)],
         ),
         base=lambda w: base_model(w.run),
-        settings=lambda w: run_settings(w, stage=stage_settings(w)),
+        settings=lambda w: run_settings(
+            w, stage=stage_settings(config, RUNS[w.run], w.stage)
+        ),
         templates=TEMPLATES,
         previous=lambda w, input: f"--previous {input.previous}" if input.previous else "",
         data=lambda w, input: [

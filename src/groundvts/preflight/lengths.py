@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from groundvts.config import runs
 from groundvts.data.conversations import Conversation, conversations
@@ -13,7 +12,7 @@ from groundvts.data.video import FrameSampling
 from groundvts.errors import BadInput
 from groundvts.preflight.models import Known
 from groundvts.prompts import Prompts
-from groundvts.scales import base_checkpoint, folder_of, frames_of
+from groundvts.scales import frames_of
 
 BYTES = 3  # of text to a token where there is no tokenizer yet; English has about four
 TEMPLATE = 48  # tokens around system and user turn
@@ -24,17 +23,21 @@ SHOWN = 3
 
 def look_at_lengths(
     config: dict, known: dict[str, Known], moments: dict[str, list[Moment]]
-) -> tuple[dict, list[str]]:
-    """{backbone: longest training sample and query in tokens} and what is too long.
+) -> tuple[dict, list[str], list[str]]:
+    """{backbone: longest training sample and query in tokens}, what is too long, and what may be.
 
-    A video counts as long as its annotation says, else as the longest that is read.
+    A video counts as long as its annotation says, else as the longest that is read. Samples whose
+    tokens are only estimated may be too long.
     """
-    facts, wrong = {}, []
-    prompts = Prompts.load(config["prompts"]["set"], config["prompts"]["file"])
+    facts, wrong, notes = {}, [], []
     for backbone, one in known.items():
-        lengths = _Lengths(config, one)
         try:
-            samples = lengths.training(moments, prompts)
+            lengths = _Lengths(config, one)
+        except BadInput as error:
+            wrong.append(f"backbones.{backbone}: {error}")
+            continue
+        try:
+            samples = lengths.training(moments)
         except BadInput as error:
             wrong.append(f"conversations: {error}")
             samples = {}
@@ -52,12 +55,13 @@ def look_at_lengths(
         if longer:
             shown = ", ".join(f"{name} {samples[name]}" for name in longer[:SHOWN])
             key = f"backbones.{backbone}.cutoff"
-            wrong.append(f"{key}: {len(longer)} training samples have more than {limit} tokens "
-                         f"({lengths.how}): {shown}: read fewer frames or raise it")  # fmt: skip
+            said = wrong if lengths.encoder else notes
+            said.append(f"{key}: {len(longer)} training samples have more than {limit} tokens "
+                        f"({lengths.how}): {shown}: read fewer frames or raise it")  # fmt: skip
         if asked > one.positions:
             wrong.append(f"frames: a query on {backbone} takes {asked} tokens, the model has "
                          f"{one.positions} positions: read fewer frames or pixels")  # fmt: skip
-    return facts, wrong
+    return facts, wrong, notes
 
 
 class _Lengths:
@@ -67,13 +71,11 @@ class _Lengths:
         self.config, self.known = config, known
         self.sampling = FrameSampling.read(frames_of(config, known.backbone))
         self.encoder, self.how = None, f"estimated, {BYTES} bytes of text to a token"
-        if config["backbones"][known.backbone]["checkpoint"]:
-            folder = folder_of(base_checkpoint(config, known.backbone))
-            if Path(folder).is_dir():
-                self.encoder, self.how = Encoder(folder), "the longest counted"
+        if known.folder is not None:
+            self.encoder, self.how = Encoder(known.folder), "the longest counted"
         self.label = LABEL * (self.sampling.count or 0)
 
-    def training(self, moments: dict[str, list[Moment]], prompts: Prompts) -> dict[str, int]:
+    def training(self, moments: dict[str, list[Moment]]) -> dict[str, int]:
         """{id: tokens} of every training sample of the main runs on this backbone."""
         data = {
             name
@@ -83,6 +85,7 @@ class _Lengths:
             for name in self.config["stages"][stage]["data"]
         }
         found: dict[str, tuple[int, Conversation]] = {}
+        prompts = Prompts.load(self.config["prompts"]["set"], self.config["prompts"]["file"])
         form, seed = self.config["prompts"]["time_format"], self.config["seed"]
         for name in sorted(data):
             read = moments[f"{name}/train"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundvts.config import asked, of_backbone, runs
+from groundvts.config import asked, of_backbone, runs, stage_settings
 from groundvts.data.video import FrameSampling, sample_times
 from groundvts.errors import BadInput
+from groundvts.launcher import Launcher
 from groundvts.models.memory import Batch, memory_estimate
 from groundvts.models.parts import parts_of
 from groundvts.models.sizes import (
@@ -35,12 +36,16 @@ TEXT = 256  # tokens of a sample that are no video, where only an estimate is wa
 
 @dataclass(frozen=True)
 class Known:
-    """A backbone as it will be loaded: configuration, model on the meta device, its parameters."""
+    """A backbone as it will be loaded: configuration, model on the meta device, its parameters.
+
+    `folder` is where its checkpoint was found; None: it counts as the published one.
+    """
 
     backbone: str
     config: object
     model: object
     parameters: dict[str, int]
+    folder: str | None = None
 
     @property
     def positions(self) -> int:
@@ -65,19 +70,20 @@ def look_for_models(config: dict) -> tuple[dict[str, Known], dict, list[str]]:
     """
     known, facts, wrong = {}, {}, []
     for backbone in dict.fromkeys(run.backbone for run in runs(config) if run.main):
-        found = published_config(backbone)
+        found, folder = published_config(backbone), None
         if config["backbones"][backbone]["checkpoint"]:
             checkpoint = base_checkpoint(config, backbone)
             facts[f"backbones.{backbone}"] = _state(checkpoint)
             if Path(folder_of(checkpoint)).exists():
                 try:
-                    found = read_config(folder_of(checkpoint))
+                    found = _read(folder_of(checkpoint), found)
+                    folder = folder_of(checkpoint)
                 except BadInput as error:
                     wrong.append(f"backbones.{backbone}.checkpoint: {error}")
             elif not isinstance(checkpoint, Checkpoint) and _is_needed(config, backbone):
                 wrong.append(f"backbones.{backbone}.checkpoint: {checkpoint}: no such folder")
         model = meta_model(found)
-        known[backbone] = Known(backbone, found, model, parameter_counts(model))
+        known[backbone] = Known(backbone, found, model, parameter_counts(model), folder)
     for run in runs(config):
         if run.released is not None and run.main:
             checkpoint = released_checkpoint(run.released)
@@ -86,6 +92,14 @@ def look_for_models(config: dict) -> tuple[dict[str, Known], dict, list[str]]:
                 key = f"variants.{run.variant}.released.checkpoint"
                 wrong.append(f"{key}: {checkpoint}: no such folder")
     return known, facts, wrong
+
+
+def _read(folder: str, published):
+    """A checkpoint's configuration; BadInput where it is of another backbone than `published`."""
+    found = read_config(folder)
+    if type(found) is not type(published):
+        raise BadInput(f"{folder}: of another backbone: its model_type is {found.model_type}")
+    return found
 
 
 def _state(checkpoint: Checkpoint | str) -> str:
@@ -105,37 +119,44 @@ def _is_needed(config: dict, backbone: str) -> bool:
     )
 
 
-def stage_estimates(config: dict, known: dict[str, Known]) -> Iterator[dict]:
+def stage_estimates(config: dict, known: dict[str, Known]) -> list[dict]:
     """Of every stage that trains: its run, stage, trainable parameters and bytes on each GPU."""
-    launcher = config.get("launcher", {})
-    processes = launcher.get("processes", 1) * launcher.get("nodes", 1)
+    launcher = Launcher(**config["launcher"])
+    processes, found = launcher.processes * launcher.nodes, []
     for run in runs(config):
         if not run.main or run.released is not None:
             continue
         backbone = known[run.backbone]
         visual = backbone.visual_tokens(FrameSampling.read(frames_of(config, run.backbone)))
+        sampled = copy.copy(backbone.config)
+        sampled.vts = run.vts
         for stage in run.stages:
-            settings = config["stages"][stage]
-            groups = [group for group in settings["learning_rate"] if group not in run.freeze]
-            adapter = StageSettings(
-                [],
-                dict.fromkeys(groups, 1.0),
-                lora_rank=settings["lora_rank"],
-                lora_vision=settings["lora_vision"],
-            )
-            targets = adapter_config(adapter, parts_of(backbone.model)).target_modules
-            trained = trainable_counts(backbone.model, groups, targets, settings["lora_rank"])
+            settings = StageSettings.from_dict(stage_settings(config, run, stage))
+            targets = adapter_config(settings, parts_of(backbone.model)).target_modules
+            groups, rank = list(settings.learning_rate), settings.lora_rank
+            trained = trainable_counts(backbone.model, groups, targets, rank)
             memory = memory_estimate(
-                backbone.config,
+                sampled,
                 backbone.parameters["total"],
                 trained,
-                Batch(settings["batch_size"], visual, TEXT),
+                Batch(settings.batch_size, visual, TEXT),
                 gpus=processes,
-                zero=launcher.get("zero", 0) if processes > 1 else 0,
-                checkpointing=settings.get("gradient_checkpointing", False),
-                rank=settings["lora_rank"],
+                zero=launcher.zero if processes > 1 else 0,
+                checkpointing=launcher.gradient_checkpointing,
+                rank=rank,
             )
-            yield {"run": run.name, "stage": stage, "trainable": trained["total"], **memory}
+            found.append({"run": run.name, "stage": stage, "trainable": trained["total"], **memory})
+    return found
+
+
+def merge_bytes(config: dict, known: dict[str, Known], stages: list[dict]) -> dict[str, int]:
+    """{run: bytes of its base and its last adapter in float32}, as merging holds them."""
+    last = {stage["run"]: stage["trainable"] for stage in stages}
+    return {
+        run.name: 4 * (known[run.backbone].parameters["total"] + last[run.name])
+        for run in runs(config)
+        if run.name in last
+    }
 
 
 def inference_bytes(config: dict, known: dict[str, Known]) -> dict[str, int]:
@@ -151,23 +172,28 @@ def inference_bytes(config: dict, known: dict[str, Known]) -> dict[str, int]:
     return needed
 
 
-def look_at_gpus(stages: list[dict], inference: dict[str, int]) -> tuple[dict, list, list]:
-    """The GPUs here, what does not fit them, and what could not be checked."""
+def look_at_gpus(config: dict, needs: dict[str, int]) -> tuple[dict, list, list]:
+    """The GPUs here, what does not fit them, and what could not be checked.
+
+    `needs` holds the bytes that each piece of work takes on a GPU.
+    """
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     gpus = [torch.cuda.get_device_properties(number) for number in range(count)]
     facts = {"gpus": [{"name": gpu.name, "bytes": gpu.total_memory} for gpu in gpus]}
-    most = max([*(stage["total"] for stage in stages), *inference.values()], default=0)
+    most = max(needs.values(), default=0)
     if not gpus:
         note = f"no GPU is visible here, so memory was not checked: up to {most / GB:.3g} GB each"
         return facts, [], [f"{note} are needed"]
     smallest = min(gpu.total_memory for gpu in gpus)
-    needs = {f"stage {one['stage']} of {one['run']}": one["total"] for one in stages}
-    needs |= {f"inference with {name}": need for name, need in inference.items()}
     wrong = [
         f"{what}: about {need / GB:.3g} GB on each GPU are needed, {smallest / GB:.3g} GB are there"
         for what, need in needs.items()
         if need > USABLE * smallest
     ]
+    launcher = Launcher(**config["launcher"])
+    if launcher.nodes == 1 and launcher.processes > count:
+        wrong.append(f"launcher.processes: {launcher.processes}, one a GPU, but {count} are visible "
+                     "here: start fewer")  # fmt: skip
     return facts, wrong, []
