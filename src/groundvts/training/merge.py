@@ -18,6 +18,7 @@ from groundvts.data.inputs import Encoder
 from groundvts.errors import BadInput, RunFailed
 from groundvts.models.load import load_model
 
+LAST = 64  # positions of a prompt that are compared
 TOLERANCE = 1e-4  # of the largest logit, all in float32
 ROUNDED = {torch.float16: 1e-2, torch.bfloat16: 5e-2}  # after rounding the weights
 WEIGHTS = "adapter_model.safetensors"
@@ -29,30 +30,28 @@ def merge(
 ) -> dict:
     """Writes base + adapter to the folder `out` and returns the check's figures.
 
-    On the model inputs `batch`, in float32, the merged model must give the adapter's logits
-    (within 1e-4 of their largest magnitude) and others than the untrained model, whose sampling
-    module is drawn from `seed`. Each module that the adapter saves whole and each LoRA target must
-    have changed in what is written, in the base's dtype; the folder is loaded again and must give
-    the adapter's next-token logits within 1e-4 (float32), 1e-2 (float16) or 5e-2 (bfloat16). Else
-    RunFailed, by name; BadInput where the adapter's file lacks a module or does not fit.
-    `manifest` is what inference needs to know beside the weights; it becomes `groundvts.json`.
+    On the last 64 positions of the model inputs `batch`, in float32, the merged model must give
+    the adapter's logits (within 1e-4 of their largest magnitude) and others than the untrained
+    model, whose sampling module is drawn from `seed`. Each module that the adapter saves whole and
+    each LoRA target must have changed in what is written, in the base's dtype; the folder is loaded
+    again and must give the adapter's next-token logits within 1e-4 (float32), 1e-2 (float16) or
+    5e-2 (bfloat16). Else RunFailed, by name; BadInput where the adapter's file lacks a module or
+    does not fit. `manifest` is what inference needs to know beside the weights; it becomes
+    `groundvts.json`.
     """
     model = load_model(base, vts, seed=seed)
     dtype = model.dtype
-    state = model.float().state_dict()
     batch = {key: value.to(model.device) for key, value in batch.items()}
-    untrained = model(**batch).logits
-    wrapped = _with_adapter(model, adapter)
-    names = _trained(wrapped, state)
-    start = {name: state[name].clone() for group in names.values() for name in group}
-    expected = wrapped(**batch).logits
+    untrained_BLV = _last_logits(model.float(), batch)
+    wrapped, names, start = _wrapped(model, adapter)
+    expected_BLV = _last_logits(wrapped, batch)
     merged = wrapped.merge_and_unload()
-    found = merged(**batch).logits
-    scale = expected.abs().max().item()
+    found_BLV = _last_logits(merged, batch)
+    scale = expected_BLV.abs().max().item()
     check = {
         "dtype": str(dtype).removeprefix("torch."),
-        "adapter_difference": (found - expected).abs().max().item() / scale,
-        "base_difference": (found - untrained).abs().max().item() / scale,
+        "adapter_difference": (found_BLV - expected_BLV).abs().max().item() / scale,
+        "base_difference": (found_BLV - untrained_BLV).abs().max().item() / scale,
     }
     if not check["adapter_difference"] <= TOLERANCE:  # so that NaN fails
         raise RunFailed(f"{adapter}: merged logits differ from the adapter's: {check}")
@@ -61,8 +60,22 @@ def merge(
         raise RunFailed(f"{adapter}: merged model equals the base: was the adapter trained?")
     _refuse_unchanged(merged, check["modules"], adapter)
     _write(merged, base, manifest, out)
-    del model, wrapped, merged, state, start  # memory for the one that is loaded again
-    return check | _loaded_again(out, batch, expected[:, -1], dtype, scale)
+    del model, wrapped, merged, start  # memory for the one that is loaded again
+    return check | _loaded_again(out, batch, expected_BLV, dtype, scale)
+
+
+def _last_logits(model, batch: dict) -> torch.Tensor:
+    """Logits (B, L, V) of the last positions: those of all take 11 GB for 8 prompts of InternVL."""
+    return model(**batch, logits_to_keep=LAST, use_cache=False).logits
+
+
+def _wrapped(model, adapter: Path) -> tuple[PeftModel, dict[str, list[str]], dict]:
+    """The model with its adapter, what that trains (see `_trained`), and how it was, on the CPU."""
+    state = model.state_dict()
+    wrapped = _with_adapter(model, adapter)
+    names = _trained(wrapped, state)
+    every = {name for group in names.values() for name in group}
+    return wrapped, names, {name: state[name].to("cpu", copy=True) for name in every}
 
 
 def _with_adapter(model, adapter: Path) -> PeftModel:
@@ -127,12 +140,12 @@ def _write(merged, base: str, manifest: dict, out: Path) -> None:
 
 
 def _loaded_again(
-    out: Path, batch: dict, expected_BV: torch.Tensor, dtype: torch.dtype, scale: float
+    out: Path, batch: dict, expected_BLV: torch.Tensor, dtype: torch.dtype, scale: float
 ) -> dict:
-    """The saved folder's next-token logits beside the adapter's (B, V), computed in float32."""
-    found_BV = load_model(str(out), dtype="float32")(**batch).logits[:, -1]
+    """The saved folder's next-token logits beside the adapter's, computed in float32."""
+    found_BLV = _last_logits(load_model(str(out), dtype="float32"), batch)
     check = {
-        "saved_difference": (found_BV - expected_BV).abs().max().item() / scale,
+        "saved_difference": (found_BLV - expected_BLV)[:, -1].abs().max().item() / scale,
         "saved_tolerance": ROUNDED.get(dtype, TOLERANCE),
     }
     if not check["saved_difference"] <= check["saved_tolerance"]:

@@ -121,6 +121,9 @@ def merge(options: Namespace) -> None:
             encoder = Encoder(options.base)
             source = open_source(options.source, encoder)
             moments = [m for m in read_moments(options.moments) if m.video in source.videos][:8]
+            if not moments:
+                raise BadInput(f"{options.moments}: {options.source} holds no video of it to check "
+                               "the merged model on: name others")  # fmt: skip
             batch = prompt_batch(encoder, source, moments, prompts)
             manifest = {"run": options.run, "protocol": settings["protocol"],
                         "frames": settings["frames"], "prompts": prompts.templates}  # fmt: skip
