@@ -83,6 +83,13 @@ def test_a_card_tells_the_stages_in_order(merged):
     assert "A toy" not in text
 
 
+def test_minutes_are_those_of_all_attempts(merged, tmp_path):
+    path = tmp_path / "warmup" / "record.json"
+    write(path, json.loads(path.read_text()) | {"training_seconds": 600.0})
+    rows = [line for line in model_card(merged).splitlines() if line.startswith(("| warm", "| gr"))]
+    assert [row.split(" | ")[-1] for row in rows] == ["10.0 |", "1.5 |"]
+
+
 def test_the_head_is_what_the_hub_reads(merged, tmp_path):
     record = json.loads(score(tmp_path).read_text())
     data = ModelCard(model_card(merged, [record])).data

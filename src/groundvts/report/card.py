@@ -214,7 +214,7 @@ def _stage(record: dict) -> list[Any]:
         ", ".join(f"{group} {rate:g}" for group, rate in rates.items()),
         ", ".join(f"{group} {count:,}" for group, count in groups.items()),
         record["seed"],
-        f"{record['seconds'] / 60:.1f}",
+        f"{record.get('training_seconds', record['seconds']) / 60:.1f}",
     ]
 
 
