@@ -194,6 +194,14 @@ def test_what_is_wrong_with_a_scale_is_named(changes, said):
         of("paper-yaml", **changes)
 
 
+def test_a_file_that_extends_another_is_of_its_scale():
+    given = {"extends": "paper", "backbones": {"qwen": {"checkpoint": "/models/qwen"}}}
+    config = checked(effective(TOY | given, given, SCALES), SCHEMA)
+    assert (config["scale"], config["stages"]["joint"]["steps"]) == ("paper", None)
+    assert config["backbones"]["qwen"]["checkpoint"] == "/models/qwen"
+    assert set(config["variants"]) == set(of("paper")["variants"])
+
+
 def test_what_is_null_is_left_out():
     given = yaml.safe_load((SCALES / "paper.yaml").read_text())
     given["variants"] |= {"internvl-full": None, "internvl-vts-0.5": None}

@@ -46,17 +46,13 @@ def effective(merged: dict, given: dict, scales: Path) -> dict:
 
     `given` is what the command names, files and settings alike, `merged` that over config.yaml.
     With `extends` either is merged over that file of the folder `scales`. What is null among
-    benchmarks, variants, evaluate and ablations is left out. Raises BadInput where there is no such
+    benchmarks, variants, evaluate and ablations is left out; a scale that is not named is that of
+    the file extended. Raises BadInput where there is no such
     file.
     """
-    config = merged if given.get("scale", TOY) == TOY else given
-    seen = []
-    while (name := config.get("extends")) is not None:
-        config = {key: value for key, value in config.items() if key != "extends"}
-        if not isinstance(name, str) or name in seen:
-            raise BadInput(f"config: extends: {name!r}: name another file of {scales}")
-        seen.append(name)
-        config = _over(_scale_file(scales, name), config)
+    config = _extended(given, scales)
+    if config.get("scale", TOY) == TOY:
+        config = _extended(merged, scales)
     for section in NAMED:
         if isinstance(config.get(section), dict):
             config = {**config, section: _there(config[section])}
@@ -67,6 +63,18 @@ def effective(merged: dict, given: dict, scales: Path) -> dict:
             f"config: scale: {config['scale']!r}, but nothing says what it is made of: name a file "
             f"of {scales} by --configfile"
         )
+    return config
+
+
+def _extended(config: dict, scales: Path) -> dict:
+    """`config` over the file that it extends, and that over the next."""
+    seen = []
+    while (name := config.get("extends")) is not None:
+        config = {key: value for key, value in config.items() if key != "extends"}
+        if not isinstance(name, str) or name in seen:
+            raise BadInput(f"config: extends: {name!r}: name another file of {scales}")
+        seen.append(name)
+        config = _over(_scale_file(scales, name), config)
     return config
 
 
