@@ -10,9 +10,9 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from typing import NoReturn
 
 from groundvts.errors import BadInput, RunFailed
+from groundvts.options import OneLineParser, count, seconds, text
 from groundvts.verbs import (
     checkpoints,
     data,
@@ -58,37 +58,6 @@ def _line(error: Exception) -> str:
     return " ".join(text.split())
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        verb = self.prog.removeprefix("groundvts").strip()
-        place = f"{verb}: " if verb else ""
-        self.exit(2, f"groundvts: {place}{message}; see {self.prog} --help\n")
-
-
-def _text(value: str) -> str:
-    if not value:
-        raise argparse.ArgumentTypeError("is empty; give a value")
-    return value
-
-
-def _count(value: str) -> int:
-    if not value.isdecimal() or int(value) < 1:
-        raise argparse.ArgumentTypeError(f"{value!r} is no number from 1 on")
-    return int(value)
-
-
-def _seconds(value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{value!r} is no number above 0")
-    return number
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(prog="groundvts", description=__doc__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -102,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         def add(*names: str, **options) -> Callable:
             for one in names:
                 extra = {"required": True} if one.startswith("--") else {"metavar": one.upper()}
-                typed = {} if options.get("action") else {"type": _text}
+                typed = {} if options.get("action") else {"type": text}
                 command.add_argument(one, **{**typed, **extra, **options})
             return add
 
@@ -119,11 +88,11 @@ def _parser() -> argparse.ArgumentParser:
 def _preparing_verbs(verb: Callable) -> None:
     add = verb("download", download.download, "a published file, or a model of the hub")
     add("--source", help="JSON: url, member, sha256, bytes; or hub, revision, folder")("--out")
-    add("--timeout", type=_seconds, default=60, required=False, help="seconds of silence")
+    add("--timeout", type=seconds, default=60, required=False, help="seconds of silence")
     add = verb("preflight", preflight.preflight, "all that is wrong before hours are spent")
     add("--config", help="the whole configuration, as results/SCALE/config.json holds it")("--out")
     add("--moments", nargs="+", metavar="BENCHMARK/SPLIT=MOMENTS")
-    add("--workers", type=_count, required=False)
+    add("--workers", type=count, required=False)
 
 
 def _data_verbs(verb: Callable) -> None:
@@ -146,13 +115,13 @@ def _data_verbs(verb: Callable) -> None:
     add("--parts", nargs="+", metavar="NAME=CONVERSATIONS=VIDEOS")("--out")
     add = verb("frames", data.frames, "decode videos once into a frame cache")
     add("--moments", nargs="+", help="moments.jsonl files whose videos are read")
-    add("--videos", "--settings", "--out", "--cache")("--workers", type=_count, required=False)
-    add("--timeout", type=_seconds, default=60, required=False, help="seconds for one video")
-    add("--limit-gb", type=_seconds, required=False, help="greatest size of the cached frames")
+    add("--videos", "--settings", "--out", "--cache")("--workers", type=count, required=False)
+    add("--timeout", type=seconds, default=60, required=False, help="seconds for one video")
+    add("--limit-gb", type=seconds, required=False, help="greatest size of the cached frames")
     add = verb("features", data.features, "run the frozen vision tower once")
     add("--model", "--frames", "--cache", "--out")
     add = verb("toy-benchmark", toy.benchmark, "make the toy videos and annotations")
-    add("--settings", "--out")("--workers", type=_count, required=False)
+    add("--settings", "--out")("--workers", type=count, required=False)
     add = verb("toy-base", toy.base, "make the tiny pretrained model folder")
     add("--settings", "--questions", "--frames", "--objects", "--out")
     add("--grounding", nargs="+")
@@ -168,7 +137,7 @@ def _model_verbs(verb: Callable) -> None:
     add("--zero", type=int, choices=(0, 2, 3), required=False, help="on DeepSpeed, with this stage")
     add("--offload", action="store_true", required=False, help="ZeRO's states in main memory")
     add("--checkpointing", action="store_true", required=False, help="recompute activations")
-    add("--workers", type=_count, default=0, required=False, help="processes that make samples")
+    add("--workers", type=count, default=0, required=False, help="processes that make samples")
     add = verb("merge", models.merge, "merge an adapter into an ordinary model folder")
     add("--run", "--base", "--adapter", "--moments", "--source", "--settings", "--out")
     add = verb("infer", models.infer, "answer every query of a benchmark")
@@ -183,24 +152,24 @@ def _model_verbs(verb: Callable) -> None:
     add("model", "video", "query")
     add("--out", required=False, help="folder for a JSON record and a picture")
     add("--sampler", required=False, help="another sampler than the model's own")
-    add("--ratio", type=_seconds, required=False, help="another share of the tokens to keep")
+    add("--ratio", type=seconds, required=False, help="another share of the tokens to keep")
 
 
 def _checkpoint_verbs(verb: Callable) -> None:
     add = verb("import-released", checkpoints.import_released, "a released checkpoint as a folder")
     add("folder")("--out")
     add("--base", required=False, help="base of an adapter, or of absent tokenizer files")
-    add("--shard-gb", type=_seconds, default=5, required=False, help="greatest size of a file")
+    add("--shard-gb", type=seconds, default=5, required=False, help="greatest size of a file")
     add = verb("sizes", checkpoints.sizes, "parameters and memory of a model, without weights")
     add("model", nargs="?")
     add("--backbone", choices=("qwen", "internvl"), required=False, help="the published model")
     add("--stage", choices=("warmup", "joint", "grounding"), default="grounding", required=False)
     add("--dtype", choices=("float32", "bfloat16"), default="bfloat16", required=False)
     add("--zero", type=int, choices=(0, 2, 3), default=0, required=False, help="stage of ZeRO")
-    add("--gpus", type=_count, default=1, required=False)
-    add("--batch", type=_count, default=2, required=False, help="samples of one GPU and step")
-    add("--tokens", type=_count, default=1152, required=False, help="visual tokens of a sample")
-    add("--rank", type=_count, default=8, required=False, help="of LoRA")
+    add("--gpus", type=count, default=1, required=False)
+    add("--batch", type=count, default=2, required=False, help="samples of one GPU and step")
+    add("--tokens", type=count, default=1152, required=False, help="visual tokens of a sample")
+    add("--rank", type=count, default=8, required=False, help="of LoRA")
     add("--lora-vision", action="store_true", required=False, help="LoRA on the vision tower too")
     add("--checkpointing", action="store_true", required=False, help="recompute activations")
     add("--out", required=False, help="JSON record")
@@ -215,29 +184,29 @@ def _result_verbs(verb: Callable) -> None:
     add("--precision", choices=("float64", "float32"), default="float64", required=False,
         help="of IoU; published figures are float32")  # fmt: skip
     add("--train", required=False, help="moments.jsonl that the trivial prior window is fitted on")
-    add("--resamples", type=_count, default=10000, required=False)
+    add("--resamples", type=count, default=10000, required=False)
     _scored(verb("protocols", protocols.protocols, "what each convention of scoring moves"))
     add = verb("submission", results.submission, "predictions as a QVHighlights submission")
-    add("--predictions", "--annotations", "--out")(
-        "--complete", action="store_true", required=False
-    )
+    add("--predictions", "--annotations", "--out")
+    add("--complete", action="store_true", required=False)
     add = verb("compare", results.compare, "paired differences of two score records")
     add("ours", "theirs")("--out")
-    add("--resamples", type=_count, default=10000, required=False)
+    add("--resamples", type=count, default=10000, required=False)
     add = verb("comparisons", results.comparisons, "joined seeds and differences of all variants")
     add("--runs", help="runs.json: the variant of each run")("--out")
     add("--scores", nargs="+", help="score records of one benchmark")
-    add("--resamples", type=_count, default=10000, required=False)
+    add("--resamples", type=count, default=10000, required=False)
     add = verb("tokens", results.tokens, "recall of the queried object's tokens, stage by stage")
     add("--run", "--objects", "--moments", "--out")
     add("--selections", nargs="+", metavar="STAGE=FILE")
     add("--predictions", "--test-moments", required=False)
-    add("--resamples", type=_count, default=10000, required=False)
+    add("--resamples", type=count, default=10000, required=False)
     add = verb("notebook", results.notebook, "execute a notebook and render it as HTML")
     add("notebook")("--results", "--out", "--html")
     add("--run", required=False, help="the run that a notebook about one run shows")
     add = verb("card", results.card, "write a merged folder's model card with its scores")
-    add("model")("--out")("--scores", nargs="+", help="score records of the run")
+    add("model")("--out")
+    add("--scores", nargs="*", default=[], required=False, help="score records of the run")
     add = verb("page", results.page, "write the page that shows a scale's results")
     add("results")
     add = verb("reference", results.reference, "keep a run's small records; render the README")
