@@ -1,15 +1,12 @@
-"""Scales other than toy: what holds of their configurations, and what each would run."""
+"""Scales other than toy: what holds of their configurations."""
 
 import hashlib
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 import yaml
-from dag import copy_project, planned, snakemake
-from scales import write_settings
 
 from groundvts.config import checked, runs, stage_settings
 from groundvts.errors import BadInput
@@ -30,23 +27,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SCALES = ROOT / "workflow" / "scales"
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
 TOY = yaml.safe_load((ROOT / "config.yaml").read_text())
-RULES = {  # and how many jobs of each
-    "paper": {"download": 22, "download_model": 2, "convert": 8, "conversations": 4, "frames": 16,
-              "preflight": 1, "train_stage": 8, "merge": 4, "infer": 24, "constant": 4,
-              "score": 28, "comparisons": 4, "protocols": 4, "notebook": 6, "page": 1},
-    "paper-yaml": {"train_stage": 6, "merge": 2, "infer": 16, "score": 20, "preflight": 1},
-    "released": {"download": 10, "download_model": 2, "import_released": 2, "convert": 7,
-                 "frames": 8, "infer": 8, "score": 12, "reread": 8, "preflight": 1,
-                 "notebook": 5, "page": 1},
-}  # fmt: skip
-NEVER = {
-    "paper": {"toy_benchmark", "toy_base", "tokens", "features", "import_released", "reread"},
-    "paper-yaml": {"toy_benchmark", "toy_base", "tokens", "features", "import_released"},
-    "released": {"toy_benchmark", "toy_base", "tokens", "features", "train_stage", "merge",
-                 "conversations"},
-}  # fmt: skip
-
-
 NAMES = sorted(file.stem for file in SCALES.glob("*.yaml"))
 
 
@@ -54,16 +34,6 @@ def of(name: str, **changes) -> dict:
     """The whole configuration of a scale file, with settings changed."""
     given = yaml.safe_load((SCALES / f"{name}.yaml").read_text())
     return checked(effective(TOY, {**given, **changes}, SCALES), SCHEMA)
-
-
-@pytest.fixture(scope="module")
-def work(tmp_path_factory):
-    """A copy of the project in which nothing has run."""
-    return copy_project(tmp_path_factory.mktemp("scales"))
-
-
-def file_of(name: str) -> tuple[str, str]:
-    return "--configfile", f"workflow/scales/{name}.yaml"
 
 
 # What holds -------------------------------------------------------------------------------------
@@ -75,14 +45,6 @@ def test_nothing_of_the_toy_configuration_is_left(name):
     assert found["stages"]["joint"]["steps"] is None
     assert found["vts"]["tau_weight"] is None
     assert "results/toy" not in json.dumps(found)
-
-
-def test_snakemake_holds_what_the_file_says(work):
-    done = snakemake(work, *file_of("paper"), "--", "results/paper/config.json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads((work / "results" / "paper" / "config.json").read_text())
-    shutil.rmtree(work / "results")
-    assert found == checked(yaml.safe_load((SCALES / "paper.yaml").read_text()), SCHEMA)
 
 
 def test_the_papers_recipe():
@@ -221,41 +183,3 @@ def test_annotations_that_are_nowhere_are_named_together():
     for said in ("/nowhere/train.csv: no such file", "/nowhere/test.csv",
                  "other.json: not among the downloads"):  # fmt: skip
         assert said in str(found.value)
-
-
-# What would run ---------------------------------------------------------------------------------
-@pytest.mark.parametrize("name", NAMES)
-def test_it_plans_with_no_path_filled_in(name, work):
-    plan = planned(work, *file_of(name))
-    assert {rule: plan.get(rule) for rule in RULES[name]} == RULES[name]
-    assert not NEVER[name] & set(plan)
-
-
-@pytest.mark.parametrize(
-    ("name", "waiting"),
-    [("paper", {"frames", "train_stage"}), ("released", {"frames", "import_released"})],
-)
-def test_what_is_costly_waits_for_the_check(name, waiting, work):
-    graph = snakemake(work, "--rulegraph", "dot", *file_of(name)).stdout
-    rules = dict(re.findall(r'(\d+)\[label = "(\w+)"', graph))
-    edges = re.findall(r"(\d+) -> (\d+)", graph)
-    after = {rules[to] for start, to in edges if rules[start] == "preflight"}
-    assert after == waiting
-
-
-def test_what_the_user_names_is_not_downloaded(work, tmp_path):
-    for name in ("test.csv", "gsub.json"):
-        (tmp_path / name).touch()
-    (tmp_path / "model").mkdir()
-    mine = write_settings(tmp_path / "mine.yaml", {
-        "benchmarks": {"nextgqa": {"annotations": str(tmp_path / "test.csv"),
-                                   "spans": str(tmp_path / "gsub.json")}},
-        "backbones": {"qwen": {"checkpoint": str(tmp_path / "model")}},
-    })  # fmt: skip
-    plan = planned(work, *file_of("paper"), str(mine))
-    assert (plan["download"], plan["download_model"]) == (20, 1)
-
-
-def test_the_check_is_a_target_of_its_own(work):
-    plan = planned(work, *file_of("paper"), "--", "preflight")
-    assert set(plan) == {"download", "convert", "configuration", "preflight"}

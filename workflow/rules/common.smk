@@ -1,18 +1,5 @@
-# What all rules share: the checked configuration, the runs, and settings as one shell word.
+# What all rules share: the runs, what is asked, and settings as one shell word.
 
-try:
-    scales = Path(workflow.basedir, "workflow", "scales")
-    config = effective(config, workflow.config_settings.overwrite_config, scales)
-    config = checked(config, workflow.source_path("../schemas/config.schema.json"))
-    for policy in config["policy"].values():
-        check_policy(policy)
-    check_sources(config)
-    TEMPLATES = Prompts.load(config["prompts"]["set"], config["prompts"]["file"]).templates
-except BadInput as error:
-    sys.exit(f"groundvts: {error}")
-
-TOY = config["scale"] == "toy"
-R = f"results/{config['scale']}"
 CACHE = config["cache"] | {"folder": config["cache"]["folder"] or SHARED or "results/cache"}
 LAUNCHER = Launcher(**config["launcher"])
 ENV = "../../envs/groundvts.yaml"

@@ -87,9 +87,7 @@ rule train_stage:
             folders=[] if made_base(w.run) else [base_model(w.run)],
         ),
         base=lambda w: base_model(w.run),
-        settings=lambda w: run_settings(
-            w, stage=stage_settings(config, RUNS[w.run], w.stage)
-        ),
+        settings=lambda w: run_settings(w, stage=stage_settings(config, RUNS[w.run], w.stage)),
         templates=TEMPLATES,
         previous=lambda w, input: f"--previous {input.previous}" if input.previous else "",
         data=lambda w, input: [
@@ -117,7 +115,7 @@ rule merge:
     log:
         f"{R}/logs/merge/{{run}}.log",
     wildcard_constraints:
-        run=any_of(name for name, run in RUNS.items() if run.released is None),
+        run=any_of(name for name in RUNS if name not in RELEASED),
     priority: 5
     conda:
         ENV
@@ -146,6 +144,8 @@ rule card:
         f"{R}/cards/{{run}}.md",
     log:
         f"{R}/logs/cards/{{run}}.log",
+    wildcard_constraints:
+        run=any_of(name for name in RUNS if name not in RELEASED),
     conda:
         ENV
     message:

@@ -1,0 +1,53 @@
+# The configuration that holds: of the scale, checked, with all defaults.
+import json
+import os
+import re
+import shlex
+import sys
+from functools import cache
+
+from snakemake.exceptions import WorkflowError
+
+from groundvts.config import (
+    MAIN_BENCHMARK,
+    STAGES,
+    asked,
+    checked,
+    of_backbone,
+    runs,
+    stage_settings,
+    untrained,
+)
+from groundvts.data.validate import check_policy
+from groundvts.errors import BadInput
+from groundvts.launcher import Launcher
+from groundvts.preflight.needs import places_read
+from groundvts.prompts import Prompts
+from groundvts.records import code_hash, made_with
+from groundvts.scales import (
+    DOWNLOADS,
+    Checkpoint,
+    annotation_files,
+    base_checkpoint,
+    check_sources,
+    downloaded,
+    effective,
+    folder_of,
+    frames_name,
+    frames_of,
+    released_checkpoint,
+)
+
+try:
+    scales = Path(workflow.basedir, "workflow", "scales")
+    config = effective(config, workflow.config_settings.overwrite_config, scales)
+    config = checked(config, workflow.source_path("../schemas/config.schema.json"))
+    for policy in config["policy"].values():
+        check_policy(policy)
+    check_sources(config)
+    TEMPLATES = Prompts.load(config["prompts"]["set"], config["prompts"]["file"]).templates
+except BadInput as error:
+    sys.exit(f"groundvts: {error}")
+
+TOY = config["scale"] == "toy"
+R = f"results/{config['scale']}"
