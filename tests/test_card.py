@@ -147,6 +147,13 @@ def test_the_verb_writes_a_card_with_scores(merged, tmp_path):
     assert "42.1 [40.0, 44.0] | 10 / 9 / 1" in out.read_text()
 
 
+@pytest.mark.parametrize("scores", [[], ["--scores"]])
+def test_a_run_that_nothing_asked_has_a_card(merged, tmp_path, scores):
+    out = tmp_path / "card.md"
+    main(["card", str(tmp_path / "merged"), *scores, "--out", str(out)])
+    assert "Not scored" in out.read_text()
+
+
 @pytest.mark.parametrize("changes", [{"run": "another"}, {"verb": "merge"}])
 def test_scores_of_another_run_are_refused_in_one_line(merged, tmp_path, capsys, changes):
     path = score(tmp_path, **changes)

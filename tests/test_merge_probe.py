@@ -44,6 +44,6 @@ def test_without_a_probe_video_it_says_so(base, tmp_path, monkeypatch):
     monkeypatch.setattr(features, "open_source", lambda *_: Namespace(videos={}))
     given = Namespace(run="r", base=str(base), adapter=str(tmp_path), source=str(tmp_path),
                       moments=str(moments), settings=SETTINGS, out=tmp_path / "out")  # fmt: skip
-    with pytest.raises(BadInput, match="moments.jsonl: .* holds no video of it"):
+    with pytest.raises(BadInput, match=r"moments\.jsonl: .* holds no video of it"):
         models.merge(given)
     assert not (tmp_path / "out").exists()

@@ -116,7 +116,8 @@ def test_a_process_has_a_gpu_of_its_own(monkeypatch, nodes, there, count):
     config["launcher"]["nodes"] = nodes
     with_gpus(monkeypatch, *[80] * there)
     wrong = models.look_at_gpus(config, {})[1]
-    assert wrong == ["launcher.processes: 8, one a GPU, but 2 are visible here: start fewer"] * count
+    line = "launcher.processes: 8, each on a GPU of its own, but 2 are visible here: start fewer"
+    assert wrong == [line] * count
 
 
 def test_without_a_gpu_it_says_so(monkeypatch):

@@ -194,6 +194,6 @@ def look_at_gpus(config: dict, needs: dict[str, int]) -> tuple[dict, list, list]
     ]
     launcher = Launcher(**config["launcher"])
     if launcher.nodes == 1 and launcher.processes > count:
-        wrong.append(f"launcher.processes: {launcher.processes}, one a GPU, but {count} are visible "
-                     "here: start fewer")  # fmt: skip
+        wrong.append(f"launcher.processes: {launcher.processes}, each on a GPU of its own, but "
+                     f"{count} are visible here: start fewer")  # fmt: skip
     return facts, wrong, []

@@ -107,10 +107,9 @@ def _hub_id(folder: Path) -> str | None:
 def _licence_of(card: Any) -> str | None:
     """The licence that a model's own card names, or None."""
     try:
-        found = metadata_load(card) if isinstance(card, str | Path) else None
+        return (metadata_load(card) or {}).get("license") if isinstance(card, str | Path) else None
     except (OSError, ValueError, YAMLError):
         return None
-    return found.get("license") if found else None
 
 
 def _stages(adapter: Path) -> list[dict[str, Any]]:
@@ -174,13 +173,12 @@ def _model(record: dict) -> str:
     settings, check = record["settings"], record["check"]
     digest = record["inputs"].get("base", {}).get("sha256", "")
     frames = {key: value for key, value in settings["frames"].items() if value is not None}
-    lowest = min(check["modules"].values())
     checked = (
         f"logits within {check['adapter_difference']:.1e} of the adapter's and "
         f"{check['base_difference']:.1e} from the untrained model's, as shares of the largest "
         f"(float32); the folder loaded again within {check['saved_difference']:.1e}; all "
         f"{len(check['modules'])} trained modules changed"
-        + ("" if lowest else ", but for those without a gradient")
+        + ("" if all(check["modules"].values()) else ", but for those without a gradient")
     )
     rows = [
         ["Base", f"`{record['base']}`" + (f" (sha256 {digest[:12]})" if digest else "")],
@@ -230,8 +228,8 @@ def _score_table(scores: list[dict]) -> str:
         for score in scores
         for name, metric in score["metrics"].items()
     ]
-    heading = ["Benchmark", "Protocol", "Metric", "Percent [95 %]", "Asked / scored / failed"]
-    return _table(heading, rows)
+    counts = "Asked / scored / failed"
+    return _table(["Benchmark", "Protocol", "Metric", "Percent [95 %]", counts], rows)
 
 
 def _licence(base: dict) -> str:
@@ -245,8 +243,8 @@ def _licence(base: dict) -> str:
 
 def _made(record: dict) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    hardware = record["hardware"]["gpu"] or record["hardware"]["cpu"]
+    hardware, source = record["hardware"], record["source"][:12]
     return (
-        f"{versions}; kit at commit {record['commit'] or 'unknown'}, source "
-        f"{record['source'][:12]}; {hardware}; merged {record['started'][:10]}."
+        f"{versions}; kit at commit {record['commit'] or 'unknown'}, source {source}; "
+        f"{hardware['gpu'] or hardware['cpu']}; merged {record['started'][:10]}."
     )
