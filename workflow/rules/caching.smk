@@ -17,11 +17,29 @@ elif SHARED:
     print("groundvts: on a node of a cluster only decoded frames are shared", file=sys.stderr)
 
 
+def files_of(folder):
+    """Files of a folder, which need not be there yet."""
+    return sorted(path for path in Path(folder).rglob("*") if path.is_file())
+
+
 @cache
 def listing(folder):
     """Names and sizes of a folder's files: what of your own videos enters a key."""
-    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-    return [[str(path.relative_to(folder)), path.stat().st_size] for path in files]
+    return [[str(path.relative_to(folder)), path.stat().st_size] for path in files_of(folder)]
+
+
+@cache
+def content(folder):
+    """Names and hashes of a folder's files, remembered by size and time: what of a base enters.
+
+    Every fine-tune of an architecture has the same names and sizes.
+    """
+    from groundvts.data.store import FileHashes
+
+    hashes = FileHashes(Path(SHARED, "files.json"))
+    found = [[str(path.relative_to(folder)), hashes.of(path)] for path in files_of(folder)]
+    hashes.save()
+    return found
 
 
 def provenance(*benchmarks, folders=()):
@@ -32,5 +50,6 @@ def provenance(*benchmarks, folders=()):
     if not CACHED:
         return ""
     videos = {BENCHMARKS[name]["videos"] for name in benchmarks}
-    own = {*videos, *folders} - {f"{R}/benchmark/videos"}
-    return made_with([[folder, listing(folder)] for folder in sorted(own)])
+    own = sorted(videos - {f"{R}/benchmark/videos"})
+    found = [[folder, listing(folder)] for folder in own]
+    return made_with(found, [[folder, content(folder)] for folder in folders])
