@@ -117,6 +117,7 @@ def merge(options: Namespace) -> None:
     inputs["source"] = _index(options.source)
     with whole_folder(options.out) as out:
         with _recording("merge", settings, inputs) as record:
+            _same_base(adapter, record["inputs"].get("base"))
             prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
             encoder = Encoder(options.base)
             source = open_source(options.source, encoder)
@@ -132,6 +133,15 @@ def merge(options: Namespace) -> None:
             record["check"] = run(options.base, adapter, *start)
         records.write_json(out / "record.json", record)
         (out / "README.md").write_text(model_card(record), encoding="utf-8")
+
+
+def _same_base(adapter: Path, base: dict | None) -> None:
+    """BadInput where the adapter's record names another base than the folder `base`."""
+    made = adapter / "record.json"
+    trained = records.read_record(made)["inputs"].get("base") if base and made.is_file() else None
+    if trained and trained["sha256"] != base["sha256"]:
+        raise BadInput(f"{adapter}: was trained on another base than {base['path']}: give the one "
+                       "it was trained on, or train it anew")  # fmt: skip
 
 
 def infer(options: Namespace) -> None:
