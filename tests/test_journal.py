@@ -98,10 +98,15 @@ def test_garbage_is_dropped(asked, whole, tmp_path, garbage):
 
 
 def test_what_other_settings_gave_is_not_taken_over(asked, whole, tmp_path):
-    infer(asked, tmp_path, "f")
-    assert infer(asked, tmp_path, "g")[1]["taken_over"] == 0
-    forget_others(tmp_path, "g")
-    assert [path.name for path in tmp_path.iterdir()] == ["g.1-of-1.jsonl"]
+    one, other = "f" * 64, "0" * 64
+    infer(asked, tmp_path, one)
+    assert infer(asked, tmp_path, other)[1]["taken_over"] == 0
+    mine = ["mine.jsonl", f"{one}.jsonl", f"x{one}.1-of-1.jsonl", f"{one}.1-of-1.jsonl.jsonl"]
+    for name in mine:
+        (tmp_path / name).touch()
+    forget_others(tmp_path, other)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted([*mine, f"{other}.1-of-1.jsonl"])
 
 
 def test_another_number_of_shards_asks_nothing_again(asked, generated, whole, tmp_path):

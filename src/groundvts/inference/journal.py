@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from groundvts.inference.batches import Batch, Shard
+
+OURS = re.compile(r"[0-9a-f]{64}\.\d+-of-\d+\.jsonl")  # <fingerprint>.<shard>.jsonl
 
 
 class Journal:
@@ -109,7 +112,7 @@ def read_batches(path: Path) -> tuple[list[dict], int]:
 
 
 def forget_others(folder: Path, fingerprint: str) -> None:
-    """Deletes what was answered under other fingerprints."""
+    """Deletes what was answered under other fingerprints, and no other file."""
     for path in folder.glob("*.jsonl"):
-        if not path.name.startswith(fingerprint):
+        if OURS.fullmatch(path.name) and not path.name.startswith(fingerprint):
             path.unlink()
