@@ -203,6 +203,17 @@ def test_a_folder_of_a_repository(hub, tmp_path):
     assert left(tmp_path) == ["m"]
 
 
+def test_a_folder_that_no_download_made_is_not_replaced(hub, tmp_path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "mine.txt").write_text("x")
+    with pytest.raises(BadInput, match="not ours to replace"):
+        model(hub, tmp_path / "m")
+    assert left(tmp_path) == ["m"]
+    (tmp_path / "m.record.json").write_text("{}")
+    model(hub, tmp_path / "m")
+    assert left(tmp_path / "m") == ["config.json", "model.safetensors"]
+
+
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [

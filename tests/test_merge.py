@@ -235,6 +235,7 @@ def test_a_failed_merge_keeps_the_folder_that_was_there(tmp_path):
     out = tmp_path / "merged"
     for content in ("first", "second"):
         with whole_folder(out) as partial:
+            (partial / "record.json").touch()
             (partial / "file").write_text(content)
 
     def fail():

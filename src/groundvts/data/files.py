@@ -49,13 +49,23 @@ def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
         raise
 
 
+def replaceable(out: Path, record: Path) -> None:
+    """BadInput where `out` is there with no `record`, which what we have written has."""
+    empty = out.is_dir() and not any(out.iterdir())
+    if os.path.lexists(out) and not empty and not record.is_file():
+        raise BadInput(f"{out}: is there already, and not ours to replace (no {record}): name "
+                       "another folder or delete it")  # fmt: skip
+
+
 @contextmanager
 def whole_folder(out: str | Path) -> Iterator[Path]:
     """An empty folder to write into, which takes `out`'s place when the block has ended well.
 
-    One who is killed leaves `out.part`, which the next begins anew.
+    The block writes `record.json` there; BadInput where `out` is a folder without one. One who is
+    killed leaves `out.part`, which the next begins anew.
     """
     out = Path(out)
+    replaceable(out, out / "record.json")
     partial = out.with_name(f"{out.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

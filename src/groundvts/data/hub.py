@@ -13,6 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from groundvts.data.files import replaceable
 from groundvts.errors import BadInput, RunFailed
 
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "README.md")
@@ -33,9 +34,11 @@ def download_model(
     Returns `hub`, `revision` (the commit), `folder`, and `bytes` and `sha256` of every file, the
     latter where the hub knows it. What has come so far stays in `out`.part and is gone on with.
     `endpoint` is a mirror of the hub (None: HF_ENDPOINT, or the hub). Raises BadInput where hub,
-    revision or folder is not there, or not for this user, and RunFailed where the hub cannot be
-    reached or what came is not what it announced.
+    revision or folder is not there, or not for this user, or `out` is a folder that no download's
+    record beside names, and RunFailed where the hub cannot be reached or what came is not what it
+    announced.
     """
+    replaceable(out, out.with_name(out.name + ".record.json"))
     endpoint = endpoint or os.environ.get("HF_ENDPOINT")
     place = f"{hub}, revision {revision}"
     partial = out.with_name(out.name + ".part")
