@@ -12,9 +12,11 @@ from dag import command
 from test_journal import without_seconds
 from tiny import write_base
 
+from groundvts import records
 from groundvts.cli import main
 from groundvts.data.moment import Moment, read_moments, write_moments
 from groundvts.data.store import Store
+from groundvts.models import load
 
 QUERIES = ("red", "blue square", "circle red", "square")
 SETTINGS = {"protocol": "fixed", "seed": 0, "prompts_file": None, "prompts_set": "toy",
@@ -109,6 +111,21 @@ def test_another_number_of_shards_takes_over_what_is_answered(made, whole, tmp_p
     assert record(out)["speed"]["taken_over"] == 0
     [kept] = (tmp_path / "mine.answered").iterdir()
     assert kept.name == f"{record(out)['fingerprint']}.1-of-1.jsonl"
+
+
+@pytest.mark.parametrize("changed", ["libraries", "precision"])
+def test_answers_of_other_libraries_or_precision_are_not_taken_over(
+    made, tmp_path, monkeypatch, changed
+):
+    out = tmp_path / "mine.jsonl"
+    main(words(made, out))
+    if changed == "libraries":
+        monkeypatch.setattr(records, "_versions", lambda: {"torch": "0.1"})
+    else:
+        true = load.load_model
+        monkeypatch.setattr(load, "load_model", lambda name: true(name, dtype="bfloat16"))
+    main(words(made, out))
+    assert record(out)["speed"]["taken_over"] == 0
 
 
 def test_a_part_that_lacks_or_repeats_is_refused(made, tmp_path, capsys):

@@ -74,8 +74,8 @@ class Journal:
 def open_journal(folder: Path, fingerprint: str, shard: Shard) -> Iterator[Journal]:
     """The journal of one process in `folder`, locked; it knows what others of its kind wrote.
 
-    Files of another `fingerprint` (other settings, inputs or code) are left alone. A process that
-    still writes the same file is waited for.
+    Files of another `fingerprint` (other settings, inputs, code, libraries or device) are left
+    alone. A process that still writes the same file is waited for.
     """
     folder.mkdir(parents=True, exist_ok=True)
     own = folder / f"{fingerprint}.{shard}.jsonl"

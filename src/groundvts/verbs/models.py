@@ -148,8 +148,8 @@ def infer(options: Namespace) -> None:
     """Answers every query; settings of `inference` and `prompts`, `protocol` and a seed.
 
     Asks for what the moments are annotated for, unless --kinds names it. Answers are kept in
-    --journal as they come: with the same settings, inputs and code none is asked for twice, whether
-    the run was killed or the work is shared out anew.
+    --journal as they come: with the same settings, inputs, code, libraries, kind of device and
+    precision none is asked for twice, whether the run was killed or the work is shared out anew.
     """
     gpus.take()
     from groundvts.data.files import write_jsonl
@@ -189,7 +189,9 @@ def _answers(
     prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
     moments = read_moments(options.moments)
     kinds = options.kinds or annotated_kinds(moments)
+    device, dtype = model.device.type, str(model.dtype)
     same = [settings, options.model, prompts.templates, kinds, record["source"]]
+    same += [record["versions"], device, dtype]
     record["fingerprint"] = records.fingerprint(same, record["inputs"])
     record["prompts"], record["kinds"] = prompts.templates, kinds
     asked = (model, encoder, source, moments, prompts)
