@@ -20,8 +20,10 @@ def gather(options: Namespace) -> None:
     made = [records.read_record(part.with_suffix(".record.json")) for part in parts]
     for part, record in zip(parts, made, strict=True):
         if record["fingerprint"] != made[0]["fingerprint"]:
-            raise BadInput(f"{part}: made with other settings, inputs, code, libraries or kind of "
-                           f"device than {parts[0]}: delete both and run inference again")  # fmt: skip
+            raise BadInput(
+                f"{part}: made with other settings, inputs, code, libraries or kind of device than "
+                f"{parts[0]}: delete both and run inference again"
+            )
     lines = {}
     for line in chain.from_iterable(map(_lines, parts)):
         if lines.setdefault(line["id"], line) is not line:
