@@ -53,3 +53,16 @@ def test_another_base_of_the_same_size_is_another_key(keys):
     after = keys()
     assert before.keys() == after.keys()
     assert [name for name in before if before[name] != after[name]] == [STAGE]
+
+
+def test_what_changes_no_stage_changes_no_key(keys):
+    """Though every stage waits for preflight, which runs again."""
+    others = {
+        "score": {"resamples": 777},
+        "inference": {"shards": 8},
+        "launcher": {"engine": "torchrun", "processes": 2},
+    }
+    before = keys()
+    assert len(before) > 5
+    assert keys(**others) == before
+    assert keys(seed=5)[STAGE] != before[STAGE]

@@ -40,9 +40,10 @@ def file_of(name: str) -> tuple[str, str]:
 
 
 def test_snakemake_holds_what_the_file_says(work):
-    done = snakemake(work, *file_of("paper"), "--", "results/paper/config.json")
+    done = snakemake(work, *file_of("paper"), "--", "configuration")
     assert done.returncode == 0, done.stderr
-    found = json.loads((work / "results" / "paper" / "config.json").read_text())
+    [file] = (work / "results" / "paper" / "configurations").iterdir()
+    found = json.loads(file.read_text())
     shutil.rmtree(work / "results")
     assert found == checked(yaml.safe_load((SCALES / "paper.yaml").read_text()), SCHEMA)
 

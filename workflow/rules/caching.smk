@@ -3,6 +3,11 @@
 # and features by our store, which moves into that folder. Rules that write a frame cache are not
 # cached by Snakemake: such a folder is an index into the store by relative path, and the store
 # already decodes each video once for all who share it.
+#
+# A key holds the text of the shell command as the rule writes it, parameters, and the keys of all
+# jobs before. The store's folder, timeout and limit are in that text; what stands there as {NAME}
+# and is no parameter, as the launcher, is not. Stages wait for preflight, which reads the moments of
+# all benchmarks: what changes how one of them is converted is a new key for every stage.
 
 SHARED = os.environ.get("SNAKEMAKE_OUTPUT_CACHE")
 CACHED = bool(SHARED) and not workflow.remote_exec

@@ -23,7 +23,7 @@ from groundvts.errors import BadInput
 from groundvts.launcher import Launcher
 from groundvts.preflight.needs import places_read
 from groundvts.prompts import Prompts
-from groundvts.records import code_hash, made_with
+from groundvts.records import code_hash, fingerprint, made_with
 from groundvts.scales import (
     DOWNLOADS,
     Checkpoint,

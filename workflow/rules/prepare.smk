@@ -43,25 +43,28 @@ rule download_model:
         "groundvts download --source {params.source:q} --out {output} 2>&1 | tee {log}"
 
 
+# Named by its content: another configuration is another input of preflight, which runs again. A
+# parameter would do that too, but enters the key of every stage that waits for preflight.
+CONFIGURATION = f"{R}/configurations/{fingerprint(config, {})[:16]}.json"
+
+
 rule configuration:
     output:
-        f"{R}/config.json",
+        CONFIGURATION,
     log:
         f"{R}/logs/configuration.log",
     conda:
         ENV
-    params:
-        config=lambda w: config,
     message:
         "Writing down the whole configuration"
     run:
-        text = json.dumps(params.config, indent=1)
+        text = json.dumps(config, indent=1)
         Path(output[0]).write_text(f"{text}\n", encoding="utf-8")
 
 
 rule preflight:
     input:
-        config=f"{R}/config.json",
+        config=CONFIGURATION,
         moments=[moments(place) for place in CONVERTED],
     output:
         f"{R}/preflight.json",

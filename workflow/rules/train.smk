@@ -97,7 +97,7 @@ rule train_stage:
     message:
         "Training {wildcards.run}: {wildcards.stage}"
     shell:
-        f"{LAUNCHER.command('{wildcards.run}-{wildcards.stage}')} "
+        "NAME={wildcards.run}-{wildcards.stage}; {LAUNCHED} "
         "--run {wildcards.run} --stage {wildcards.stage} --base {params.base:q} "
         "{params.previous} --data {params.data} --probe {input.probe}={input.probe_source} "
         "--settings {params.settings:q} --checkpoints {params.checkpoints} --out {output} "
