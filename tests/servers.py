@@ -12,13 +12,16 @@ from urllib.parse import urlsplit
 
 class Site:
     """What is served: `files` by path. By path too: `statuses` that are answered first, `cut` (one
-    answer ends after so many bytes), `stalls` (it never ends). `asked` lists (path, Range)."""
+    answer ends after so many bytes), `always` (each does), `stalls` (it never ends), `wrong` (one
+    partial answer's headers). `asked` lists (path, Range)."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.statuses: dict[str, list[int]] = {}
         self.cut: dict[str, int] = {}
+        self.always: dict[str, int] = {}
         self.stalls: dict[str, int] = {}
+        self.wrong: dict[str, dict[str, str]] = {}
         self.asked: list[tuple[str, str | None]] = []
         self.ranges = True
         self.stopped = threading.Event()
@@ -58,6 +61,7 @@ class Handler(BaseHTTPRequestHandler):
             if start >= len(content):
                 return self.send(416, b"", {}, body)
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            headers |= site.wrong.pop(path, {})
             return self.send(206, content[start:], headers, body)
         return self.send(200, content, headers, body)
 
@@ -69,7 +73,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if not body:
             return
-        short = site.cut.pop(path, site.stalls.get(path)) if status < 300 else None
+        stays = site.always.get(path, site.stalls.get(path))
+        short = site.cut.pop(path, stays) if status < 300 else None
         self.wfile.write(content[:short])
         self.wfile.flush()
         if path in site.stalls:

@@ -78,46 +78,6 @@ def test_a_lasting_fault_ends(site, tmp_path):
     assert len(site.asked) == module.TRIES
 
 
-def test_a_truncated_answer_is_gone_on_with(site, tmp_path):
-    site.cut["/data/a.bin"] = 2_000_000
-    fetch(site, tmp_path / "a.bin", sha256=SHA)
-    assert (tmp_path / "a.bin").read_bytes() == CONTENT
-    assert [asked for _, asked in site.asked] == [None, "bytes=2000000-"]
-
-
-def test_a_later_run_goes_on_where_an_earlier_was_killed(site, tmp_path):
-    out, version = tmp_path / "a.bin", site.tag(CONTENT)
-    (tmp_path / "a.bin.part").write_bytes(CONTENT[:1_000_000])
-    about = {"url": f"{site.url}/data/a.bin", "version": version}
-    (tmp_path / "a.bin.part.json").write_text(json.dumps(about))
-    assert fetch(site, out)["resumed"] == 1_000_000
-    assert out.read_bytes() == CONTENT
-    assert site.asked == [("/data/a.bin", "bytes=1000000-")]
-
-
-@pytest.mark.parametrize("about", [{"version": '"older"'}, {"version": None}, {"url": "http://b"}])
-def test_two_versions_are_never_joined(site, tmp_path, about):
-    (tmp_path / "a.bin.part").write_bytes(b"x" * 1000)
-    known = {"url": f"{site.url}/data/a.bin", "version": site.tag(CONTENT), **about}
-    (tmp_path / "a.bin.part.json").write_text(json.dumps(known))
-    fetch(site, tmp_path / "a.bin")
-    assert (tmp_path / "a.bin").read_bytes() == CONTENT
-
-
-def test_a_wrong_beginning_is_fetched_anew(site, tmp_path):
-    (tmp_path / "a.bin.part").write_bytes(b"x" * 1000)
-    known = {"url": f"{site.url}/data/a.bin", "version": site.tag(CONTENT)}
-    (tmp_path / "a.bin.part.json").write_text(json.dumps(known))
-    assert fetch(site, tmp_path / "a.bin", sha256=SHA)["resumed"] == 0
-    assert (tmp_path / "a.bin").read_bytes() == CONTENT
-
-
-def test_a_server_without_ranges_begins_anew(site, tmp_path):
-    site.ranges, site.cut["/data/a.bin"] = False, 1000
-    fetch(site, tmp_path / "a.bin", sha256=SHA)
-    assert (tmp_path / "a.bin").read_bytes() == CONTENT
-
-
 def test_a_server_that_stalls_is_left(site, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "TRIES", 2)
     site.stalls["/data/a.bin"] = 1000

@@ -23,7 +23,7 @@ from groundvts.errors import BadInput, RunFailed
 from groundvts.progress import Progress
 from groundvts.records import write_json
 
-TRIES = 5  # with hardly any progress between them
+TRIES = 5  # that bring hardly more than ever before
 TIMEOUT_S = 60
 CHUNK = 1 << 20
 HUB = "https://huggingface.co"
@@ -85,17 +85,16 @@ def _mirrored(url: str) -> str:
 
 def _fetch(url: str, part: Path, about: Path, timeout_s: float, pause_s: float) -> int:
     """Fetches all of `url` into `part`; returns the bytes that an earlier try or run had left."""
-    left = None
+    left = most = _had(url, part, about)
     tries = 0
     while True:
         had = _had(url, part, about)
-        left = had if left is None else left
         try:
             _transfer(url, part, about, had, timeout_s)
             return left
         except Broken as broken:
-            come = part.stat().st_size - had if part.exists() else 0
-            tries = 1 if come > CHUNK else tries + 1
+            come = part.stat().st_size if part.exists() else 0
+            tries, most = (1, come) if come > most + CHUNK else (tries + 1, most)
             if tries >= TRIES:
                 raise RunFailed(f"{url}: {broken}: tried {tries} times: run it again") from None
             print(f"{url}: {broken}: trying again", file=sys.stderr, flush=True)
@@ -116,17 +115,24 @@ def _had(url: str, part: Path, about: Path) -> int:
 def _transfer(url: str, part: Path, about: Path, had: int, timeout_s: float) -> None:
     """One try: appends to `part` what lacks, or begins anew; Broken where it did not come whole."""
     headers = {"User-Agent": "groundvts", "Accept-Encoding": "identity"}
+    known = None
     if had:
-        version = json.loads(read_bytes(about))["version"]
-        headers |= {"Range": f"bytes={had}-", "If-Range": version}
+        known = json.loads(read_bytes(about))["version"]
+        headers |= {"Range": f"bytes={had}-", "If-Range": known}
     request = urllib.request.Request(url, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:
-            had = had if answer.status == 206 else 0
-            length = answer.headers.get("Content-Length")
-            total = had + int(length) if length and length.isdecimal() else None
             version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
             version = None if version and version.startswith("W/") else version
+            place = answer.headers.get("Content-Range", "")
+            goes_on = version == known and place.startswith(f"bytes {had}-")
+            if answer.status != 206 or not goes_on:
+                part.unlink(missing_ok=True)  # before `about` names another version
+                had = 0
+            if answer.status == 206 and not goes_on:
+                raise Broken("another part came than was asked for")
+            length = answer.headers.get("Content-Length")
+            total = had + int(length) if length and length.isdecimal() else None
             write_json(about, {"url": url, "version": version})
             _receive(answer, part, had, total, url)
     except urllib.error.HTTPError as error:
