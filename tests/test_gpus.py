@@ -6,6 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from test_cli import refused
+
+from groundvts import gpus
+from groundvts.errors import BadInput
 
 TAKE = "import sys; from groundvts import gpus; print(gpus.take({}), flush=True); sys.stdin.read()"
 SHOW = "import os; print(*(os.environ.get(n) for n in ('CUDA_VISIBLE_DEVICES', 'GROUNDVTS_GPUS')))"
@@ -91,8 +95,9 @@ def test_jobs_of_a_scheduler_are_apart(machine, start):
 
 
 @pytest.mark.parametrize(
-    ("gpus", "more"), [(None, {}), ("", {}), ("0,1", {"LOCAL_RANK": "1"})],
-    ids=["no variable", "all hidden", "one of several ranks"],
+    ("gpus", "more"),
+    [(None, {}), ("", {}), ("-1", {}), ("-1,0", {}), ("NoDevFiles", {}),
+     ("0,1", {"LOCAL_RANK": "1"})],
 )  # fmt: skip
 def test_where_there_is_nothing_to_take_nothing_is_done(machine, tmp_path, gpus, more):
     before = machine(gpus, **more)
@@ -114,6 +119,43 @@ def test_the_machine_says_what_it_has(machine, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        ("0, 1,-1,2", ["0", "1"]),
+        ("GPU-8932f937-d72c,MIG-GPU-8932/1/0,all", ["GPU-8932f937-d72c", "MIG-GPU-8932/1/0"]),
+    ],
+)
+def test_the_list_ends_where_no_gpu_is_named(monkeypatch, named, found):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert gpus.visible() == found
+
+
+def test_a_place_for_locks_that_cannot_be_is_not_the_commands_fault(machine, tmp_path):
+    folder = tmp_path / f"groundvts-gpus.{os.getuid()}"
+    folder.touch()
+    seen = wrapped(machine("0,1"), "1", "true")
+    said = f"{folder}: File exists: name a folder for locks of GPUs by TMPDIR"
+    assert (seen.returncode, seen.stderr) == (2, f"groundvts.gpus: {said}\n")
+
+
+VERBS = {
+    "train": ("run", "stage", "base", "data", "probe", "settings", "checkpoints", "out"),
+    "merge": ("run", "base", "adapter", "moments", "source", "settings", "out"),
+    "infer": ("run", "model", "moments", "source", "settings", "out"),
+    "features": ("model", "frames", "cache", "out"),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_whose_rule_asks_for_a_gpu_takes_one_first(monkeypatch, capsys, verb):
+    def took(count=1):
+        raise BadInput("took")
+
+    monkeypatch.setattr(gpus, "take", took)
+    assert refused(capsys, verb, *(f"--{name}=x" for name in VERBS[verb])) == "groundvts: took"
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (("3", "true"), "3 GPUs are asked for and 2 are there: ask for fewer"),
@@ -124,5 +166,5 @@ def test_the_machine_says_what_it_has(machine, tmp_path):
 )
 def test_what_cannot_be_is_one_line(machine, words, said):
     seen = wrapped(machine("0,1"), *words)
-    assert seen.returncode != 0
+    assert seen.returncode == 2
     assert seen.stderr == f"groundvts.gpus: {said}\n"

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,15 +24,19 @@ from groundvts.errors import BadInput
 
 TAKEN = "GROUNDVTS_GPUS"  # tells what a process starts that its GPUs are taken
 WAIT_S = 1.0
+NAME = re.compile(r"\d+|(GPU|MIG)-\S+")
 
 _held: list[BinaryIO] = []  # as long as this process lives
 
 
 def visible() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them.
+
+    As for CUDA the list ends where no GPU is named: -1 hides all, and so does NoDevFiles.
+    """
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        return [gpu.strip() for gpu in named.split(",") if gpu.strip()]
+        return list(takewhile(NAME.fullmatch, (gpu.strip() for gpu in named.split(","))))
     if not shutil.which("nvidia-smi"):
         return []
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
@@ -43,14 +49,14 @@ def take(count: int = 1) -> list[str]:
 
     Call it before torch looks for GPUs. It waits while others hold them. Does nothing on a machine
     without GPUs, where the process that started this one has taken them, and in one of several
-    processes that train together. Raises BadInput where there are fewer.
+    processes that train together. Raises BadInput where there are fewer, or nothing can be locked.
     """
     if TAKEN in os.environ or "LOCAL_RANK" in os.environ or not (gpus := visible()):
         return []
     if count > len(gpus):
         raise BadInput(f"{count} GPUs are asked for and {len(gpus)} are there: ask for fewer")
     waited = False
-    while len(taken := _lock(gpus, count)) < count:
+    while len(taken := _locked(gpus, count)) < count:
         if not waited:
             print(f"waiting for {count} of {len(gpus)} GPUs to be free", file=sys.stderr)
         waited = True
@@ -58,6 +64,14 @@ def take(count: int = 1) -> list[str]:
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as nvidia-smi numbers them
     os.environ["CUDA_VISIBLE_DEVICES"] = os.environ[TAKEN] = ",".join(taken)
     return taken
+
+
+def _locked(gpus: list[str], count: int) -> list[str]:
+    try:
+        return _lock(gpus, count)
+    except OSError as error:
+        why = ": ".join(filter(None, [error.filename, error.strerror]))
+        raise BadInput(f"{why}: name a folder for locks of GPUs by TMPDIR") from None
 
 
 def _lock(gpus: list[str], count: int) -> list[str]:
@@ -88,7 +102,8 @@ def _lock(gpus: list[str], count: int) -> list[str]:
 
 def main(arguments: list[str]) -> None:
     if len(arguments) < 2 or not arguments[0].isdecimal() or not int(arguments[0]):
-        sys.exit("groundvts.gpus: give a number of GPUs from 1 on, and a command")
+        print("groundvts.gpus: give a number of GPUs from 1 on, and a command", file=sys.stderr)
+        sys.exit(2)
     try:
         take(int(arguments[0]))
         os.execvp(arguments[1], arguments[1:])

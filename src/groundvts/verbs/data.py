@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
+from groundvts import gpus
 from groundvts.errors import BadInput, VideoReadError
 from groundvts.verbs.settings import keep_inputs, read_settings
 
@@ -128,6 +129,7 @@ def frames(options: Namespace) -> None:
 
 def features(options: Namespace) -> None:
     """Runs a model's frozen vision tower over a frame cache."""
+    gpus.take()
     from groundvts.data.features import build_feature_cache
     from groundvts.data.frames import FrameCache
     from groundvts.data.inputs import Encoder
