@@ -156,6 +156,26 @@ def test_shards_are_of_like_duration(count, size):
     assert dealt(batches, Lengths(), WHOLE) == batches
 
 
+def test_videos_of_many_queries_are_dealt_out_apart():
+    """As of TACoS, whose test split asks some 160 queries of each of 25 videos."""
+    asked = [
+        Moment(f"{v}-{q}", "x", "test", str(v), None, "red", ()) for v in range(25)
+        for q in range(100 + 41 * v % 101)
+    ]  # fmt: skip
+    batches = batched(asked, Lengths(), 8)
+    assert len(batches) <= len(asked) / 8 + 25
+    assert sorted(m.id for batch in batches for m in batch) == sorted(m.id for m in asked)
+    parts = [dealt(batches, Lengths(), Shard(n + 1, 8)) for n in range(8)]
+    totals = [sum(Lengths().duration(m.video) for b in part for m in b) for part in parts]
+    assert max(totals) < 1.1 * min(totals)
+    assert sum(len({m.video for b in part for m in b}) for part in parts) == 25
+
+
+def test_batches_of_few_queries_are_full():
+    asked = [Moment(f"{n}", "x", "test", str(n // 3), None, "red", ()) for n in range(100)]
+    assert [len(batch) for batch in batched(asked, Lengths(), 8)] == [8] * 12 + [4]
+
+
 @pytest.mark.parametrize("text", ["", "2", "0-of-4", "5-of-4", "1-of-0", "-1-of-2", "1-of-2 "])
 def test_a_wrong_shard_is_refused(text):
     with pytest.raises(BadInput, match=r"--shard .*2-of-4"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import groupby
 
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
@@ -12,9 +13,20 @@ Batch = list[Moment]
 
 
 def batched(moments: list[Moment], source, size: int) -> list[Batch]:
-    """Moments in batches of `size`: videos of like length together, a video's queries in a row."""
+    """Moments in batches of `size`: videos of like length together, a video's queries in a row.
+
+    After a video that has filled a batch a new one begins, so that shards can part there: videos of
+    many queries would all hang together.
+    """
     ordered = sorted(moments, key=lambda moment: (source.duration(moment.video), moment.video))
-    return [ordered[first : first + size] for first in range(0, len(ordered), size)]
+    batches, filled = [], True
+    for _, queries in groupby(ordered, key=lambda moment: moment.video):
+        queries = list(queries)
+        rest = [] if filled else batches.pop()
+        filled = len(queries) >= size
+        together = rest + queries
+        batches += [together[first : first + size] for first in range(0, len(together), size)]
+    return batches
 
 
 @dataclass(frozen=True)
