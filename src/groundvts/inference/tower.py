@@ -47,8 +47,8 @@ class Stopwatch:
 class Videos:
     """The videos of a source as visual tokens on the model's device, held while they are needed.
 
-    A video goes through tower and projector alone, so that its tokens do not depend on what it is asked
-    together with.
+    A video goes through tower and projector alone, so that its tokens do not depend on what it is
+    asked together with.
     """
 
     def __init__(self, model, source, watch: Stopwatch) -> None:

@@ -87,9 +87,9 @@ class GroundVTS:
         `query_mask` (B, L) marks the query's tokens; without it they are the user's text after
         the video. `sample_seed` (B,) fixes what a sampler draws at random outside training.
         `projected_tokens` (sum of n, D) are what `video_tokens` has given, in place of the videos'
-        pixels. Dropped tokens lose embedding, position, label and attention together, and what stays keeps its
-        dense position, unless `config.vts` says otherwise. `padding_side` is where shorter samples
-        are filled.
+        pixels. Dropped tokens lose embedding, position, label and attention together, and what
+        stays keeps its dense position, unless `config.vts` says otherwise. `padding_side` is where
+        shorter samples are filled.
         """
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
@@ -97,10 +97,7 @@ class GroundVTS:
         text_BLD = self.get_input_embeddings()(input_ids)
         embeds_BLD = self.embed_images(text_BLD, input_ids, **inputs)
         visual_BL = input_ids == self.config.video_token_id
-        rows = self.video_tokens(**inputs) if projected_tokens is None else projected_tokens
-        rows = rows.to(embeds_BLD.dtype)
-        if int(visual_BL.sum()) != len(rows):
-            raise ValueError(f"{int(visual_BL.sum())} video placeholders for {len(rows)} tokens")
+        rows = self._rows(projected_tokens, int(visual_BL.sum()), **inputs).to(embeds_BLD.dtype)
         if self.vts is None:
             embeds_BLD = embeds_BLD.masked_scatter(visual_BL[..., None], rows)
             return Reduced(Sequence(embeds_BLD, attention_mask, positions, labels), None)
@@ -114,6 +111,13 @@ class GroundVTS:
         keep_BL = attention_mask.bool().masked_scatter(visual_BL, selection.keep_BN[valid_BN])
         dense = Sequence(embeds_BLD, attention_mask, positions, labels)
         return self._dropped(dense, selection, keep_BL, shown_BL, padding_side)
+
+    def _rows(self, projected: torch.Tensor | None, count: int, **inputs) -> torch.Tensor:
+        """Projected tokens (`count`, D), given or made; ValueError where they are not so many."""
+        rows = self.video_tokens(**inputs) if projected is None else projected
+        if len(rows) != count:
+            raise ValueError(f"{count} video placeholders for {len(rows)} tokens")
+        return rows
 
     def _query(
         self, text_BLD, input_ids, attention_mask, query_mask, labels, **inputs
