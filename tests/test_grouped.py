@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from tiny import frames, tiny, write_base
 
 from groundvts.data.features import FeatureCache, PixelSource, build_feature_cache
@@ -12,7 +13,7 @@ from groundvts.data.store import Store
 from groundvts.data.video import FrameSampling
 from groundvts.errors import BadInput
 from groundvts.inference.batches import WHOLE, Shard, batched, dealt
-from groundvts.inference.predict import predict, select_tokens
+from groundvts.inference.predict import _short, predict, select_tokens
 from groundvts.prompts import Prompts
 
 TOKENS = {"grounding": 12, "highlights": 8, "question": 6}
@@ -174,6 +175,10 @@ def test_videos_of_many_queries_are_dealt_out_apart():
 def test_batches_of_few_queries_are_full():
     asked = [Moment(f"{n}", "x", "test", str(n // 3), None, "red", ()) for n in range(100)]
     assert [len(batch) for batch in batched(asked, Lengths(), 8)] == [8] * 12 + [4]
+
+
+def test_scores_keep_six_significant_digits():
+    assert _short(torch.tensor([0.123456789, 1.23456789e-7, 0.0])) == [0.123457, 1.23457e-7, 0.0]
 
 
 @pytest.mark.parametrize("text", ["", "2", "0-of-4", "5-of-4", "1-of-0", "-1-of-2", "1-of-2 "])

@@ -209,8 +209,13 @@ def _kept(model, selection, inputs: dict) -> Iterator[dict]:
         if selection is not None:
             entry["kept"] = selection.keep_BN[row, :count].nonzero().flatten().tolist()
             if selection.scores_BN is not None:
-                entry["scores"] = [round(s, 6) for s in selection.scores_BN[row, :count].tolist()]
+                entry["scores"] = _short(selection.scores_BN[row, :count])
         yield entry
+
+
+def _short(scores: torch.Tensor) -> list[float]:
+    """Scores to six significant digits: with many tokens each is small."""
+    return [float(f"{score:.6g}") for score in scores.tolist()]
 
 
 def _identity(moment: Moment) -> dict:
