@@ -159,6 +159,23 @@ def test_the_options_reach_the_record(models, video, tmp_path, capsys):
     assert (tmp_path / "clip.pdf").stat().st_size > 1000
 
 
+def test_another_video_of_the_same_name_overwrites_nothing(models, video, tmp_path, monkeypatch):
+    monkeypatch.setattr(timeline, "draw_timelines", lambda clips, stem: stems.append(stem.name))
+    (tmp_path / "other").mkdir()
+    other = write_clip(tmp_path / "other" / "clip.mp4", list(range(0, 4000, 125)))
+    out, stems = tmp_path / "out", []
+    for one, query in ((video, "red"), (other, "red"), (video, "blue"), (other, "blue")):
+        module.ground(str(models["qwen"]), str(one), query, str(out))
+    found = {path.stem: json.loads(path.read_text()) for path in out.glob("*.json")}
+    assert sorted(found) == sorted(set(stems)) == sorted(["clip", stems[1]])
+    assert {name: record["inputs"]["video"]["path"] for name, record in found.items()} == {
+        "clip": str(video), stems[1]: str(other)}  # fmt: skip
+    assert {record["prediction"]["query"] for record in found.values()} == {"blue"}
+    (out / "clip.json").write_text("mine")
+    module.ground(str(models["qwen"]), str(video), "red", str(out))
+    assert (out / "clip.json").read_text() == "mine"
+
+
 def test_answers_are_drawn_as_windows_and_failures_as_words(asked, monkeypatch):
     def said(answer):
         def predict(*arguments, **options):

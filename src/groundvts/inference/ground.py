@@ -76,8 +76,9 @@ def ground(
     """Finds `query` in `video` with a model folder or hub id.
 
     `sampler` and `ratio` change the model's own settings; the sampler `none` keeps all. With `out`,
-    writes record `<video>.json` and pictures `<video>.png` and `.pdf` there. Raises VideoReadError
-    where the video cannot be read, BadInput where the query is empty or the model cannot sample so.
+    writes record `<video>.json` and pictures `<video>.png` and `.pdf` there, with the
+    file's hash in the names where another video's lie under these. Raises VideoReadError where the
+    video cannot be read, BadInput where the query is empty or the model cannot sample so.
     """
     if not query.strip():
         raise BadInput("the query is empty: say what to look for")
@@ -96,19 +97,40 @@ def ground(
         loaded = load_model(model, settings["vts"])
         [prediction] = predict(loaded, encoder, source, [moment], prompts, 1, MAX_NEW_TOKENS)
         record["model"], record["prediction"] = model, prediction
-        record["frames"] = {
-            "timestamps": frames.timestamps,
-            "per_step": encoder.temporal_patch_size,
-            "duration": frames.duration,
-            "reader": frames.reader,
-            "note": frames.note,
-        }
+        record["frames"] = _facts(frames, encoder)
     answer = Grounding(prediction, frames)
     if out is not None:
-        records.write_json(Path(out) / f"{name}.json", record)
-    if out is not None and "grid" in prediction:
-        draw(record, answer, Path(out) / name)
+        _write(record, answer, Path(out), name)
     return answer
+
+
+def _facts(frames: Frames, encoder: Encoder) -> dict:
+    """What the record says of the frames."""
+    return {
+        "timestamps": frames.timestamps,
+        "per_step": encoder.temporal_patch_size,
+        "duration": frames.duration,
+        "reader": frames.reader,
+        "note": frames.note,
+    }
+
+
+def _write(record: dict, answer: Grounding, out: Path, name: str) -> None:
+    """Writes record and pictures as `name`; not over those of another video, or another's file."""
+    video = record["inputs"]["video"]["sha256"]
+    if (out / f"{name}.json").exists() and _video(out / f"{name}.json") != video:
+        name = f"{name}-{video[:12]}"
+    records.write_json(out / f"{name}.json", record)
+    if "grid" in answer.prediction:
+        draw(record, answer, out / name)
+
+
+def _video(file: Path) -> str | None:
+    """The hash of the video that a record is about; None where the file is none of ours."""
+    try:
+        return records.read_record(file)["inputs"]["video"]["sha256"]
+    except (BadInput, LookupError, TypeError):
+        return None
 
 
 def _sampling(model: str, sampler: str | None, ratio: float | None) -> VTSConfig | None:
