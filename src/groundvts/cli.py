@@ -90,7 +90,7 @@ def _preparing_verbs(verb: Callable) -> None:
     add("--source", help="JSON: url, member, sha256, bytes; or hub, revision, folder")("--out")
     add("--timeout", type=seconds, default=60, required=False, help="seconds of silence")
     add = verb("preflight", preflight.preflight, "all that is wrong before hours are spent")
-    add("--config", help="the whole configuration, as results/SCALE/config.json holds it")("--out")
+    add("--config", help="the configuration, as one of results/SCALE/configurations")("--out")
     add("--moments", nargs="+", metavar="BENCHMARK/SPLIT=MOMENTS")
     add("--workers", type=count, required=False)
 

@@ -6,8 +6,8 @@
 #
 # A key holds the text of the shell command as the rule writes it, parameters, and the keys of all
 # jobs before. The store's folder, timeout and limit are in that text; what stands there as {NAME}
-# and is no parameter, as the launcher, is not. Stages wait for preflight, which reads the moments of
-# all benchmarks: what changes how one of them is converted is a new key for every stage.
+# and is no parameter, as the launcher, is not. Stages wait for preflight, which reads the moments
+# of all benchmarks: what changes how one of them is converted is a new key for every stage.
 
 SHARED = os.environ.get("SNAKEMAKE_OUTPUT_CACHE")
 CACHED = bool(SHARED) and not workflow.remote_exec
@@ -48,7 +48,7 @@ def content(folder):
 
 
 def provenance(*benchmarks, folders=()):
-    """What Snakemake's key lacks: our source, the libraries, and what no rule makes: videos, a base.
+    """What Snakemake's key lacks: our source, libraries, and what no rule makes: videos, a base.
 
     A parameter that is a function of `output` enters the key, but reruns nothing.
     """

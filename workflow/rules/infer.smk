@@ -1,6 +1,6 @@
 # Predictions: one line for every query, from each merged model, the base and the constant window.
-# Answers are kept as they come in `<benchmark>.answered`, outside the rules' outputs: a job that was
-# killed, or shards of another number, go on from there. Delete that folder to ask anew.
+# Answers are kept as they come in `<benchmark>.answered`, outside the rules' outputs: a job that
+# was killed, or shards of another number, go on from there. Delete that folder to ask anew.
 
 
 rule infer:
@@ -56,6 +56,8 @@ if SHARDS == 1:
 
 else:
 
+    PART = f"{R}/predictions/{{run}}/{{benchmark}}.shards/{{scatteritem}}"
+
     scattergather:
         shards=SHARDS,
 
@@ -65,8 +67,8 @@ else:
             moments=lambda w: moments(TESTS[w.benchmark]),
             source=lambda w: source(TESTS[w.benchmark], backbone_of(w.run)),
         output:
-            predictions=temp(f"{R}/predictions/{{run}}/{{benchmark}}.shards/{{scatteritem}}.jsonl"),
-            record=temp(f"{R}/predictions/{{run}}/{{benchmark}}.shards/{{scatteritem}}.record.json"),
+            predictions=temp(f"{PART}.jsonl"),
+            record=temp(f"{PART}.record.json"),
         log:
             f"{R}/logs/infer/{{run}}_{{benchmark}}_{{scatteritem}}.log",
         priority: 5
