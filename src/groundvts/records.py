@@ -21,6 +21,7 @@ from typing import Any
 from groundvts.errors import BadInput
 
 PACKAGE = Path(__file__).resolve().parent
+MARK = ".snakemake_timestamp"
 LIBRARIES = ("torch", "transformers", "peft", "numpy", "decord", "av", "snakemake")
 
 
@@ -105,14 +106,18 @@ def read_record(path: str | Path) -> dict[str, Any]:
 
 
 def hash_path(path: str | Path) -> str:
-    """sha256 of a file, or of a folder's sorted relative names and file hashes."""
+    """sha256 of a file, or of a folder's sorted relative names and file hashes.
+
+    The mark that Snakemake leaves in a folder, now or later, is no part of it.
+    """
     path = Path(path)
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     if not path.is_dir():
         raise BadInput(f"{path}: no such file or folder; check the path")
-    return _hash_files(path, (file for file in path.rglob("*") if file.is_file()))
+    files = (file for file in path.rglob("*") if file.is_file() and file.name != MARK)
+    return _hash_files(path, files)
 
 
 @cache
