@@ -1,7 +1,6 @@
 """Kills a project's work at random moments, each time goes on, and compares what comes out.
 
-As a script, `kills.py FOLDER [--each N] [--seed S]` does N kills in each of the steps below, in a
-copy of the project that it makes in FOLDER.
+`kills.py FOLDER [--each N]` does N kills in each step, in a copy of the project made in FOLDER.
 """
 
 import argparse

@@ -229,21 +229,3 @@ def test_a_killed_merge_leaves_nothing_that_counts_as_whole(base, tmp_path, owne
         merge(*arguments, partial)
     assert not (tmp_path / "merged.part").exists()
     assert load_model(str(out)).vts is not None
-
-
-def test_a_failed_merge_keeps_the_folder_that_was_there(tmp_path):
-    out = tmp_path / "merged"
-    for content in ("first", "second"):
-        with whole_folder(out) as partial:
-            (partial / "record.json").touch()
-            (partial / "file").write_text(content)
-
-    def fail():
-        with whole_folder(out) as partial:
-            (partial / "file").write_text("third")
-            raise RunFailed("on the way")
-
-    with pytest.raises(RunFailed):
-        fail()
-    assert (out / "file").read_text() == "second"
-    assert [path.name for path in tmp_path.iterdir()] == ["merged"]

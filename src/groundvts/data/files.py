@@ -1,11 +1,12 @@
 """Files of data, read whole and written whole or not at all."""
 
+import fcntl
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,20 +63,36 @@ def whole_folder(out: str | Path) -> Iterator[Path]:
     """An empty folder to write into, which takes `out`'s place when the block has ended well.
 
     The block writes `record.json` there; BadInput where `out` is a folder without one. One who is
-    killed leaves `out.part`, which the next begins anew.
+    killed leaves `out.part`, which the next begins anew; one who still writes is waited for.
     """
     out = Path(out)
     replaceable(out, out / "record.json")
     partial = out.with_name(f"{out.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    lock = _locked(partial)
     try:
+        for path in partial.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         yield partial
+        shutil.rmtree(out, ignore_errors=True)
+        partial.rename(out)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
+    finally:
+        os.close(lock)
+
+
+def _locked(folder: Path) -> int:
+    """A lock (an open file) on `folder`, which is made; it goes with the process."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            lock = os.open(folder, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), folder.stat()):  # else it has been renamed
+                    return lock
+            os.close(lock)
 
 
 def read_bytes(path: str | Path) -> bytes:
