@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from groundvts.data.moment import read_moments
+from groundvts.data.moment import Moment, read_moments
 from groundvts.errors import BadInput
 from groundvts.preflight.lengths import look_at_lengths
 from groundvts.preflight.machine import disk_needs, look_at_disk, look_at_versions
@@ -31,10 +31,7 @@ def preflight(config: dict, files: dict[str, Path], workers: int) -> dict[str, A
     wrong = _paths(config)
     read = places_read(config)
     moments = {place: _tried(wrong, [], read_moments, file) for place, file in files.items()}
-    wanted: dict[str, set[str]] = {}
-    for place, found in moments.items():
-        wanted.setdefault(place.split("/")[0], set()).update(moment.video for moment in found)
-    videos, faults = look_for_videos(config, wanted, workers)
+    videos, faults = look_for_videos(config, _annotated(moments), workers)
     wrong += faults
     known, checkpoints, faults = look_for_models(config)
     wrong += faults
@@ -45,10 +42,7 @@ def preflight(config: dict, files: dict[str, Path], workers: int) -> dict[str, A
     tests = {f"{name}/{config['benchmarks'][name]['test']}" for name in config["evaluate"]}
     queries = sum(len(moments[place]) for place in tests & set(moments))
     disk, full = look_at_disk(config, disk_needs(config, frames, stages, known, queries))
-    needs = {f"stage {one['stage']} of {one['run']}": one["total"] for one in stages}
-    needs |= {f"merging {run}": need for run, need in merging.items()}
-    needs |= {f"inference with {name}": need for name, need in inference.items()}
-    gpus, small, notes = look_at_gpus(config, needs)
+    gpus, small, notes = look_at_gpus(config, _on_gpus(stages, merging, inference))
     versions, other = look_at_versions(config)
     lengths, long, estimated = look_at_lengths(config, known, moments)
     wrong += [*full, *small, *other, *long]
@@ -76,6 +70,21 @@ def _tried(wrong: list[str], nothing: Any, check: Callable, *given) -> Any:
     except BadInput as error:
         wrong.append(str(error))
         return nothing
+
+
+def _annotated(moments: dict[str, list[Moment]]) -> dict[str, set[str]]:
+    """The videos of each benchmark, of all its splits."""
+    videos: dict[str, set[str]] = {}
+    for place, found in moments.items():
+        videos.setdefault(place.split("/")[0], set()).update(moment.video for moment in found)
+    return videos
+
+
+def _on_gpus(stages: list[dict], merging: dict, inference: dict) -> dict[str, int]:
+    """{what: bytes on each GPU} of all that runs on one."""
+    needs = {f"stage {one['stage']} of {one['run']}": one["total"] for one in stages}
+    needs |= {f"merging {run}": need for run, need in merging.items()}
+    return needs | {f"inference with {name}": need for name, need in inference.items()}
 
 
 def _paths(config: dict) -> list[str]:

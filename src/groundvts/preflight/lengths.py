@@ -50,8 +50,7 @@ def look_at_lengths(
             "longest sample": max(samples.values(), default=0),
             "longest query": asked,
         }
-        longer = sorted(samples, key=samples.get, reverse=True)
-        longer = [name for name in longer if samples[name] > limit]
+        longer = sorted((n for n in samples if samples[n] > limit), key=lambda n: -samples[n])
         if longer:
             shown = ", ".join(f"{name} {samples[name]}" for name in longer[:SHOWN])
             key = f"backbones.{backbone}.cutoff"
