@@ -4,6 +4,7 @@ import pytest
 from dag import copy_project, planned, snakemake
 from scales import make_sources, read, write_settings
 
+pytestmark = pytest.mark.slow
 OTHERS = ("activitynet_captions", "qvhighlights", "nextgqa", "llava_video")
 
 
@@ -78,7 +79,6 @@ def test_what_is_wrong_stops_before_anything_costly(imported):
     assert not (work / "results" / "elsewhere" / "merged").exists()
 
 
-@pytest.mark.slow
 def test_the_whole_of_released(tmp_path):
     names = ["charades_sta", "activitynet_captions", "qvhighlights", "nextgqa"]
     work, given = released(tmp_path, names)
@@ -88,7 +88,6 @@ def test_the_whole_of_released(tmp_path):
     assert planned(work, *given) == {}
 
 
-@pytest.mark.slow
 def test_the_whole_of_paper_with_training(tmp_path, monkeypatch):
     """With checkpoints in folders of one's own, and what can be shared in a cache."""
     monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "shared"))
