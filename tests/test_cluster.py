@@ -39,7 +39,7 @@ def planned_on_slurm(folder, *arguments) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize("more", [(), ("--configfile", "config.yaml", "--", "ablations")])
 def test_a_dry_run_with_the_profile_passes(more):
-    plan = planned_on_slurm(ROOT, *more)
+    plan = planned_on_slurm(ROOT, "--forceall", *more)
     assert plan.returncode == 0, plan.stderr[-2000:]
     assert "profiles/slurm" in plan.stderr
     assert "train_stage" in plan.stderr + plan.stdout
