@@ -32,6 +32,7 @@ def tiny_config(*backbones: str) -> dict:
     sizes = {"layers": 1, "width": 64, "mlp": 128, "heads": 4, "kv-heads": 2, "head-dim": 16}
     config["efficiency"] = {
         "prefill": {**sizes, "visual": 128, "text": 16, "repeats": 1},
+        "training_step": {**sizes, "visual": 128, "text": 48, "repeats": 1},
         "time_by_stage": {"queries": 2, "repeats": 1},
         "grouped_inference": {"small": True, "most": 4, "repeats": 1, "layers": 1},
     }
