@@ -94,7 +94,8 @@ def test_the_whole_of_paper_with_training(tmp_path, monkeypatch):
     names = ["charades_sta", "activitynet_captions", "qvhighlights", "nextgqa", "llava_video"]
     stages = {name: {"steps": 2} for name in ("warmup", "joint", "grounding")}
     few = {"nextgqa": None, "activitynet_captions": None}
-    work, mine = prepared(tmp_path, benchmarks=names, stages=stages, evaluate=few)
+    two = {"processes": 2}  # of eight
+    work, mine = prepared(tmp_path, benchmarks=names, stages=stages, evaluate=few, launcher=two)
     given = ("--configfile", "workflow/scales/paper.yaml", mine.name)
     done = snakemake(work, *given)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
