@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
-import statistics
 import sys
 import tempfile
 import time
@@ -19,11 +17,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from groundvts.data.folder import SUFFIXES
+from script import finish, spread, turns, videos_below
+
 from groundvts.data.frames import FrameCache, build_frame_cache
 from groundvts.data.store import Store
 from groundvts.data.video import Frames, FrameSampling, read_frames
-from groundvts.errors import BadInput, RunFailed
+from groundvts.errors import BadInput
 from groundvts.records import recording, write_json
 
 
@@ -42,10 +41,9 @@ def measure(videos: dict[str, Path], sampling: FrameSampling, repeats: int) -> d
         for read in readers.values():  # what is loaded once does not count
             read(names[0])
         seconds: dict[str, list[float]] = {kind: [] for kind in readers}
-        for repeat in range(repeats):
-            order = random.Random(repeat).sample(names, len(names))
-            for kind in list(readers)[:: -1 if repeat % 2 else 1]:
-                seconds[kind].append(epoch(readers[kind], order))
+        for place, kind in enumerate(turns(list(readers), repeats)):
+            order = random.Random(place // len(readers)).sample(names, len(names))
+            seconds[kind].append(epoch(readers[kind], order))
         return {
             "counts": {"videos": len(names), "failed": len(index["failed"])},
             "failed": index["failed"],
@@ -68,24 +66,15 @@ def epoch(read: Callable[[str], Frames], order: list[str]) -> float:
     return time.perf_counter() - began
 
 
-def spread(values: list[float]) -> dict:
-    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
-
-
 def run(options: argparse.Namespace) -> None:
     try:
         sampling = FrameSampling.read(json.loads(options.settings))
     except (ValueError, AttributeError, TypeError) as error:
         raise BadInput(f"--settings: {error}; give JSON of `frames` settings") from None
-    folder = Path(options.videos)
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
     if min(options.repeats, options.most) < 1:
         raise BadInput("--repeats and --most are numbers from 1 on")
-    if not files:
-        raise BadInput(f"{folder}: holds no videos; name a folder of video files")
-    files = files[:: math.ceil(len(files) / options.most)]
-    videos = {path.relative_to(folder).as_posix(): path for path in files}
-    with recording("benchmark-frame-cache", asdict(sampling), {"videos": folder}) as record:
+    videos = videos_below(options.videos, options.most)
+    with recording("benchmark-frame-cache", asdict(sampling), {"videos": options.videos}) as record:
         record |= measure(videos, sampling, options.repeats)
     write_json(options.out, record)
     for kind, figures in (record["epoch_seconds"] | {"ratio": record["ratio"]}).items():
@@ -102,12 +91,7 @@ def main() -> int:
     parser.add_argument("--settings", default="{}", help="JSON of `frames` settings")
     parser.add_argument("--most", type=int, default=400, help="videos, spread over all (400)")
     parser.add_argument("--repeats", type=int, default=5, help="epochs of each (default: 5)")
-    try:
-        run(parser.parse_args())
-    except (BadInput, RunFailed) as error:
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, BadInput) else 1
-    return 0
+    return finish(parser, run)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ number about as 32 to 36 there.
 from __future__ import annotations
 
 import argparse
-import math
 import statistics
 import sys
 import tempfile
@@ -20,15 +19,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from script import finish, spread, turns, videos_below
 from whole_model import build
 
 from groundvts.data.features import PixelSource
-from groundvts.data.folder import SUFFIXES
 from groundvts.data.frames import FrameCache, build_frame_cache
 from groundvts.data.moment import Moment
 from groundvts.data.store import Store
 from groundvts.data.video import Frames, FrameSampling, read_frames
-from groundvts.errors import BadInput, RunFailed
+from groundvts.errors import BadInput
 from groundvts.inference.journal import Journal
 from groundvts.inference.predict import predict
 from groundvts.prompts import Prompts
@@ -89,11 +88,10 @@ def measure(options: argparse.Namespace, files: dict[str, Path], sampling: Frame
         corpus = [*QUERIES, *map(str, Prompts.load("toy").templates.values())]
         model, encoder = build(options, folder / "model", corpus)
         ask(MODES[0], model, encoder, cache, files, options)  # what is loaded once does not count
-        for repeat in range(options.repeats):
-            for mode in MODES[:: -1 if repeat % 2 else 1]:
-                rate, spent, answers[mode.name] = ask(mode, model, encoder, cache, files, options)
-                rates[mode.name].append(rate)
-                stages[mode.name].append(spent)
+        for mode in turns(MODES, options.repeats):
+            rate, spent, answers[mode.name] = ask(mode, model, encoder, cache, files, options)
+            rates[mode.name].append(rate)
+            stages[mode.name].append(spent)
         return describe(model, rates, stages, answers)
 
 
@@ -143,24 +141,15 @@ def ask(mode: Mode, model, encoder, cache, files, options) -> tuple[float, dict,
     return len(asked) / (time.perf_counter() - began), journal.seconds, lines
 
 
-def spread(values: list[float]) -> dict:
-    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
-
-
 def run(options: argparse.Namespace) -> None:
-    folder = Path(options.videos)
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
     numbers = ("most", "repeats", "layers", "tower_layers", "batch_size", "new_tokens")
     if wrong := [name for name in numbers if getattr(options, name) < 1]:
         raise BadInput(f"--{wrong[0].replace('_', '-')}: name a number from 1 on")
-    if not files:
-        raise BadInput(f"{folder}: holds no videos; name a folder of video files")
+    videos = videos_below(options.videos, options.most)
     sampling = FrameSampling(min_pixels=options.pixels, max_pixels=options.pixels)
-    files = files[:: math.ceil(len(files) / options.most)]
-    videos = {path.relative_to(folder).as_posix(): path for path in files}
     settings = {key: value for key, value in vars(options).items() if key not in ("out", "videos")}
     settings["frames"] = asdict(sampling)
-    with recording("benchmark-grouped-inference", settings, {"videos": folder}) as record:
+    with recording("benchmark-grouped-inference", settings, {"videos": options.videos}) as record:
         torch.manual_seed(0)
         record |= measure(options, videos, sampling)
     write_json(options.out, record)
@@ -194,12 +183,7 @@ def main() -> int:
     parser.add_argument("--batch-size", type=int, default=8, help="queries at a time (8)")
     parser.add_argument("--new-tokens", type=int, default=12, help="of an answer (12)")
     parser.add_argument("--repeats", type=int, default=2, help="turns of each mode (2)")
-    try:
-        run(parser.parse_args())
-    except (BadInput, RunFailed) as error:
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, BadInput) else 1
-    return 0
+    return finish(parser, run)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def keep_freed() -> None:
     """Lets the C library keep freed memory, as allocators of GPUs do.
 
     Else it goes back to the system after every step, and getting it anew is a part of what is
-    timed: a fifth of a training step, more for long sequences than for short ones. (glibc only.)
+    timed, more for long sequences than for short ones. (glibc only.)
     """
     if tune := getattr(ctypes.CDLL(None), "mallopt", None):
         tune(MMAP_MAX, 0)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import torch
 from attention import Seen, kernel_seconds, skips_hidden_half, top_operators
 from random_model import build, describe_model, model_options, prompt_inputs
-from timing import Stopwatch, cache_bytes, finish, sample_as, spread, turns
+from script import finish, spread, turns
+from timing import Stopwatch, cache_bytes, sample_as
 
 from groundvts.errors import BadInput
 from groundvts.models.flops import Prompt, attention_flops, query_flops

@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 from memory import PeakMemory
 from queries import Query, choose
-from timing import Stopwatch, cache_bytes, finish, sample_as, spread
+from script import finish, spread
+from timing import Stopwatch, cache_bytes, sample_as
 
 from groundvts.data.features import PixelSource
 from groundvts.data.inputs import Encoder

@@ -1,19 +1,15 @@
-"""What the model benchmarks share: seconds by part, work that takes turns, and the command line."""
+"""What the model benchmarks share: seconds by part, a model's sampling, bytes of a cache."""
 
 from __future__ import annotations
 
-import statistics
-import sys
 import time
-from argparse import ArgumentParser, Namespace
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import nn
 
-from groundvts.errors import BadInput, RunFailed
 from groundvts.models.vts import VTS
 from groundvts.models.vts_config import VTSConfig
 
@@ -66,16 +62,6 @@ class Stopwatch:
             self._open[-1][2] += spent
 
 
-def turns(names: list[str], repeats: int) -> Iterator[str]:
-    """Each name once a repeat; every other repeat the other way round."""
-    for repeat in range(repeats):
-        yield from names[:: -1 if repeat % 2 else 1]
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
-
-
 def sample_as(model, settings: dict) -> None:
     """Lets a model with a sampling module sample by other settings; its weights stay."""
     config = VTSConfig.from_dict(settings)
@@ -89,13 +75,3 @@ def cache_bytes(cache) -> int:
     """Bytes of all keys and values that a cache holds."""
     held = (tensor for layer in cache.layers for tensor in (layer.keys, layer.values))
     return sum(tensor.numel() * tensor.element_size() for tensor in held)
-
-
-def finish(parser: ArgumentParser, run: Callable[[Namespace], None]) -> int:
-    """Runs a benchmark; its exit status, with one line where it fails."""
-    try:
-        run(parser.parse_args())
-    except (BadInput, RunFailed) as error:
-        print(error, file=sys.stderr)
-        return 2 if isinstance(error, BadInput) else 1
-    return 0

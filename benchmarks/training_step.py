@@ -17,7 +17,8 @@ from collections import defaultdict
 import torch
 from memory import PeakMemory, keep_freed
 from random_model import build, describe_model, model_options, prompt_inputs
-from timing import finish, sample_as, spread, turns
+from script import finish, spread, turns
+from timing import sample_as
 from torch.utils.flop_counter import (
     FlopCounterMode,
     sdpa_backward_flop_count,

@@ -18,6 +18,7 @@ from groundvts.prompts import Prompts
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import prefill
+import script
 import time_by_stage
 import timing
 import training_step
@@ -53,7 +54,7 @@ def test_a_part_within_another_counts_once(monkeypatch):
 
 
 def test_turns_alternate():
-    assert list(timing.turns(["a", "b"], 3)) == ["a", "b", "b", "a", "a", "b"]
+    assert list(script.turns(["a", "b"], 3)) == ["a", "b", "b", "a", "a", "b"]
 
 
 def test_peak_memory_is_what_the_work_takes_at_its_most():

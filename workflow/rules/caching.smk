@@ -4,9 +4,9 @@
 # cached by Snakemake: such a folder is an index into the store by relative path, and the store
 # already decodes each video once for all who share it.
 #
-# A key holds the text of the shell command as the rule writes it, parameters, and the keys of all
-# jobs before. The store's folder, timeout and limit are in that text; what stands there as {NAME}
-# and is no parameter, as the launcher, is not. Stages wait for preflight, which reads the moments
+# A key holds the text of the shell command as it is written, parameters, and the keys of all jobs
+# before. The store's folder, timeout and limit are in that text; resources, as the launcher's
+# command, are not. Stages wait for preflight, which reads the moments
 # of all benchmarks: what changes how one of them is converted is a new key for every stage.
 
 SHARED = os.environ.get("SNAKEMAKE_OUTPUT_CACHE")
@@ -48,7 +48,7 @@ def content(folder):
 
 
 def provenance(*benchmarks, folders=()):
-    """What Snakemake's key lacks: our source, libraries, and what no rule makes: videos, a base.
+    """What Snakemake's key lacks: our source, libraries, and your own folders (videos, a base).
 
     A parameter that is a function of `output` enters the key, but reruns nothing.
     """

@@ -25,6 +25,7 @@ rule benchmark_frame_cache:
     input:
         videos=lambda w: f"{R}/benchmark/videos",
         script="benchmarks/frame_cache.py",
+        helper="benchmarks/script.py",
     output:
         f"{R}/benchmarks/frame_cache.json",
     log:
@@ -44,7 +45,9 @@ rule benchmark_frame_cache:
 rule benchmark_prefill:
     input:
         script="benchmarks/prefill.py",
-        helpers=expand("benchmarks/{name}.py", name=["attention", "random_model", "timing"]),
+        helpers=expand(
+            "benchmarks/{name}.py", name=["attention", "random_model", "script", "timing"]
+        ),
     output:
         f"{R}/benchmarks/prefill-{{backbone}}.json",
     log:
@@ -67,7 +70,7 @@ rule benchmark_prefill:
 rule benchmark_training_step:
     input:
         script="benchmarks/training_step.py",
-        helpers=expand("benchmarks/{name}.py", name=["memory", "random_model", "timing"]),
+        helpers=expand("benchmarks/{name}.py", name=["memory", "random_model", "script", "timing"]),
     output:
         f"{R}/benchmarks/training_step-{{backbone}}.json",
     log:
@@ -92,7 +95,7 @@ rule benchmark_training_step:
 rule benchmark_time_by_stage:
     input:
         script="benchmarks/time_by_stage.py",
-        helpers=expand("benchmarks/{name}.py", name=["memory", "queries", "timing"]),
+        helpers=expand("benchmarks/{name}.py", name=["memory", "queries", "script", "timing"]),
         model=f"{R}/merged/{{run}}",
         moments=moments(TESTS["charades_sta"]),
         videos=f"{R}/benchmark/videos",
@@ -117,7 +120,7 @@ rule benchmark_grouped_inference:
     input:
         videos=f"{R}/benchmark/videos",
         script="benchmarks/grouped_inference.py",
-        helper="benchmarks/whole_model.py",
+        helpers=expand("benchmarks/{name}.py", name=["script", "whole_model"]),
     output:
         f"{R}/benchmarks/grouped_inference-{{ratio}}.json",
     log:

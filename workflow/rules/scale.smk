@@ -12,7 +12,6 @@ MODELS = {one.name: one for one in CHECKPOINTS if isinstance(one, Checkpoint)}
 NEEDED = {} if TOY else places_read(config)
 READ = SPLITS if TOY else NEEDED.get(config["backbone"], [])
 CONVERTED = dict.fromkeys(place for places in NEEDED.values() for place in places)
-LAUNCHED = LAUNCHER.command("$NAME")
 PREFLIGHT = [] if TOY else ancient(f"{R}/preflight.json")
 
 

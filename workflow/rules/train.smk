@@ -77,6 +77,7 @@ rule train_stage:
     threads: LAUNCHER.threads
     resources:
         **LAUNCHER.resources,
+        launched=LAUNCHER.command("$NAME"),
         mem_mb=memory("train"),
         runtime=minutes("train"),
         gpu=gpus("train"),
@@ -97,7 +98,7 @@ rule train_stage:
     message:
         "Training {wildcards.run}: {wildcards.stage}"
     shell:
-        "NAME={wildcards.run}-{wildcards.stage}; {LAUNCHED} "
+        "NAME={wildcards.run}-{wildcards.stage}; {resources.launched} "
         "--run {wildcards.run} --stage {wildcards.stage} --base {params.base:q} "
         "{params.previous} --data {params.data} --probe {input.probe}={input.probe_source} "
         "--settings {params.settings:q} --checkpoints {params.checkpoints} --out {output} "
