@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from groundvts.config import checked, runs
+from groundvts.config import checked
 from groundvts.errors import BadInput
 from groundvts.models.vts import VTSConfig
+from groundvts.runs import runs
 from groundvts.training.stages import StageSettings
 
 ROOT = Path(__file__).resolve().parents[1]

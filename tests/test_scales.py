@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from groundvts.config import checked, runs, stage_settings
+from groundvts.config import checked
 from groundvts.errors import BadInput
 from groundvts.preflight.needs import places_read
+from groundvts.runs import runs, stage_settings
 from groundvts.scales import (
     Checkpoint,
     base_checkpoint,

@@ -10,7 +10,7 @@ from drop_properties import set_vts
 from test_config import SCHEMA, minimal
 from tiny import tiny, write_base
 
-from groundvts.config import VARIANT_KEYS, checked, runs
+from groundvts.config import checked
 from groundvts.errors import BadInput
 from groundvts.models.protocols import PROTOCOLS
 from groundvts.models.query import query_tokens
@@ -18,6 +18,7 @@ from groundvts.models.samplers import SAMPLERS
 from groundvts.models.sequence import masked_mean, pad_rows
 from groundvts.models.vts import VTS
 from groundvts.models.vts_config import CHOICES, VTSConfig
+from groundvts.runs import VARIANT_KEYS, runs
 
 FOLDER = Path(__file__).parent / "golden"
 FIXED = json.loads((FOLDER / "vts_fixed.json").read_text(encoding="utf-8"))

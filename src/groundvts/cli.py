@@ -139,7 +139,8 @@ def _model_verbs(verb: Callable) -> None:
     add("--checkpointing", action="store_true", required=False, help="recompute activations")
     add("--workers", type=count, default=0, required=False, help="processes that make samples")
     add = verb("merge", models.merge, "merge an adapter into an ordinary model folder")
-    add("--run", "--base", "--adapter", "--moments", "--source", "--settings", "--out")
+    add("--run", "--base", "--moments", "--source", "--settings", "--out")
+    add("--adapter", required=False, help="the last stage; without it nothing is trained")
     add = verb("infer", models.infer, "answer every query of a benchmark")
     add("--run", "--model", "--moments", "--source", "--settings", "--out")
     add("--kinds", nargs="+", choices=("grounding", "highlights", "question"), required=False,
@@ -198,7 +199,7 @@ def _result_verbs(verb: Callable) -> None:
     add("--resamples", type=count, default=10000, required=False)
     add = verb("tokens", results.tokens, "recall of the queried object's tokens, stage by stage")
     add("--run", "--objects", "--moments", "--out")
-    add("--selections", nargs="+", metavar="STAGE=FILE")
+    add("--selections", nargs="*", default=[], required=False, metavar="STAGE=FILE")
     add("--predictions", "--test-moments", required=False)
     add("--resamples", type=count, default=10000, required=False)
     add = verb("notebook", results.notebook, "execute a notebook and render it as HTML")

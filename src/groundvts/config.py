@@ -1,53 +1,30 @@
-"""The configuration: checked against its schema, completed by defaults, and read as runs."""
+"""The configuration: checked against its schema and completed by defaults."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from jsonschema import Draft202012Validator, validators
 
 from groundvts.errors import BadInput
 from groundvts.launcher import Launcher
-from groundvts.models.protocols import vts_settings
+from groundvts.runs import (
+    BASE,
+    MAIN_BENCHMARK,
+    OWN_KEYS,
+    STAGES,
+    asked,
+    runs,
+    stage_settings,
+    untrained,
+)
 from groundvts.scales import TOY, frames_of
 
 PUBLISHED = (
     *("charades_sta", "activitynet_captions", "qvhighlights", "nextgqa", "tacos", "llava_video"),
 )
-MAIN_BENCHMARK = "charades_sta"
-OWN_KEYS = ("label", "seeds", "main")  # of a variant; not taken over by one that is `like` it
-VARIANT_KEYS = (*OWN_KEYS, "like", "module", "backbone", "stages", "freeze", "released")
-STAGES = ("warmup", "joint", "grounding")
-CONSTANT, BASE = "constant", "base"  # asked as variants are, but not trained
-
-
-@dataclass(frozen=True)
-class Run:
-    """One variant with one seed: what a trained model is, and how tables name it.
-
-    `stages` are those it goes through, `freeze` groups that it does not train, `released` the
-    published checkpoint that takes the place of training.
-    """
-
-    name: str
-    variant: str
-    seed: int
-    label: str
-    vts: dict
-    main: bool
-    backbone: str
-    stages: tuple[str, ...] = STAGES
-    freeze: tuple[str, ...] = ()
-    released: dict | None = None
-
-    def row(self) -> dict:
-        """What reports need to know of the run."""
-        keys = ("sampler", "ratio", "weights")
-        row = {"run": self.name, "variant": self.variant, "seed": self.seed, "label": self.label}
-        row["backbone"] = self.backbone
-        return {**row, **{key: self.vts[key] for key in keys}}
+ASKING_KEYS = ("sampler", "ratio", "fps")  # what a variant that asks another's `model` may change
 
 
 def checked(config: dict, schema_file: Path) -> dict:
@@ -62,6 +39,7 @@ def checked(config: dict, schema_file: Path) -> dict:
         key = ".".join(map(str, error.absolute_path)) or "config"
         raise BadInput(f"config: {key}: {error.message}: see {Path(schema_file).name}")
     _check_frames(completed, schema)
+    _check_training(completed, schema)
     if completed["protocol"] == "official" and completed["prompts"]["file"] is None:
         raise BadInput(
             "config: prompts.file: null, but protocol official asks by the released prompts: name "
@@ -74,9 +52,10 @@ def checked(config: dict, schema_file: Path) -> dict:
         launcher.check(completed["stages"])
     except BadInput as error:
         raise BadInput(f"config: {error}") from None
+    _check_asking(completed)
     _check_starts(completed)
     for run in runs(completed):
-        if run.vts["centring"] and launcher.count > 1 and run.released is None:
+        if run.vts["centring"] and launcher.count > 1 and run.trains:
             raise BadInput(f"config: variants.{run.variant}: centring: each process would keep a "
                            "mean of its own: train on one")  # fmt: skip
         if run.vts["decode"] == "leak" and run.vts["drop"] != "masked":
@@ -93,9 +72,31 @@ def _check_frames(config: dict, schema: dict) -> None:
             raise BadInput(f"config: {key}: {error.message}")
 
 
+def _check_training(config: dict, schema: dict) -> None:
+    """BadInput where a variant's own settings of a stage are none."""
+    for run in runs(config):
+        for stage, own in run.training.items():
+            validator = Draft202012Validator(schema["properties"]["stages"]["properties"][stage])
+            for error in validator.iter_errors(config["stages"][stage] | own):
+                path = ["variants", run.variant, "training", stage, *map(str, error.absolute_path)]
+                raise BadInput(f"config: {'.'.join(path)}: {error.message}")
+
+
+def _check_asking(config: dict) -> None:
+    """BadInput where a variant asks a model in a way that there is none, or reads no rate."""
+    known = {run.name for run in runs(config)}
+    for run in runs(config):
+        if run.model not in (None, BASE, *known):
+            raise BadInput(f"config: variants.{run.variant}.seeds: {run.model} is not trained: "
+                           "give the other variant this seed")  # fmt: skip
+        if run.fps is not None and frames_of(config, run.backbone)["count"] is not None:
+            raise BadInput(f"config: variants.{run.variant}.fps: {run.backbone} reads a fixed "
+                           "number of frames: leave it out")  # fmt: skip
+
+
 def _check_starts(config: dict) -> None:
     """BadInput where a run has nothing to start from, or a stage of it nothing to train."""
-    needed = {run.backbone for run in runs(config) if run.released is None}
+    needed = {run.backbone for run in runs(config) if run.trains}
     for name in {name for names in asked(config).values() for name in names}:
         if name in untrained(config)[1:]:
             named = name.removeprefix(f"{BASE}-")
@@ -112,7 +113,7 @@ def _check_starts(config: dict) -> None:
             order = ", ".join(STAGES)
             raise BadInput(f"config: variants.{run.variant}.stages: the order is {order}")
         for stage in run.stages:
-            if not set(config["stages"][stage]["learning_rate"]) - set(run.freeze):
+            if not stage_settings(config, run, stage)["learning_rate"]:
                 raise BadInput(f"config: variants.{run.variant}.freeze: nothing is left to train "
                                f"in stage {stage}: leave it out of stages")  # fmt: skip
 
@@ -123,15 +124,21 @@ def _take_over(variants) -> None:
         return  # the schema says so
     earlier = []
     for name, one in variants.items():
-        if "like" in one:
-            if one["like"] not in earlier:
-                known = ", ".join(earlier) or "none"
-                raise BadInput(
-                    f"config: variants.{name}.like: {one['like']!r} is no variant before it; "
-                    f"there are {known}"
-                )
-            taken = variants[one["like"]].items()
-            variants[name] = {key: val for key, val in taken if key not in OWN_KEYS} | one
+        if one.get("model") and (odd := set(one) - {*OWN_KEYS, *ASKING_KEYS, "model", "backbone"}):
+            raise BadInput(
+                f"config: variants.{name}.{min(odd)}: asks another's model, which is as it was "
+                "trained: leave it out"
+            )
+        for key in ("like", "model"):
+            if one.get(key) and (key, one[key]) != ("model", BASE):
+                if one[key] not in earlier:
+                    known = ", ".join(earlier) or "none"
+                    raise BadInput(
+                        f"config: variants.{name}.{key}: {one[key]!r} is no variant before it; "
+                        f"there are {known}"
+                    )
+                taken = variants[one[key]].items()
+                variants[name] = {key: val for key, val in taken if key not in OWN_KEYS} | one
         earlier.append(name)
 
 
@@ -166,15 +173,16 @@ def _check_names(config: dict) -> None:
             listed = ", ".join(known)
             raise BadInput(f"config: evaluate.{name}: no variant {unknown!r}; there are {listed}")
     for name, one in config["ablations"].items():
-        for unknown in sorted(set(one["variants"]) - set(config["variants"])):
+        for unknown in sorted(set(one["variants"]) - {*untrained(config), *config["variants"]}):
             raise BadInput(f"config: ablations.{name}.variants: no variant {unknown!r}")
     tests = {name: one["test"] for name, one in benchmarks.items()}
     needed = [("evaluate", name, tests.get(name)) for name in config["evaluate"]]
     needed.append(("probe", *config["probe"].split("/")))
-    trained = {stage for run in runs(config) if run.released is None for stage in run.stages}
-    for stage, settings in config["stages"].items():
-        if stage in trained:
-            needed += [(f"stages.{stage}.data", name, "train") for name in settings["data"]]
+    for run in runs(config):
+        for stage in run.stages if run.trains else ():
+            own = f"variants.{run.variant}.training" if stage in run.training else "stages"
+            read = stage_settings(config, run, stage)["data"]
+            needed += [(f"{own}.{stage}.data", name, "train") for name in read]
     for key, name, split in needed:
         if name not in benchmarks:
             known = ", ".join(benchmarks)
@@ -195,52 +203,3 @@ def _filling_validator():
         yield from properties(validator, schemas, instance, schema)
 
     return validators.extend(Draft202012Validator, {"properties": fill})
-
-
-def runs(config: dict) -> list[Run]:
-    """All runs of a checked configuration, in the order of their variants.
-
-    A run's `vts` is what its protocol says, changed by the configuration's and the variant's own.
-    """
-    found = []
-    for variant, settings in config["variants"].items():
-        own = {key: value for key, value in settings.items() if key not in VARIANT_KEYS}
-        vts = vts_settings(settings["module"] or config["protocol"], config["vts"], own)
-        backbone = settings["backbone"] or config["backbone"]
-        how = tuple(settings["stages"]), tuple(settings["freeze"]), settings["released"]
-        for seed in settings["seeds"]:
-            run = (f"{variant}-s{seed}", variant, seed, settings["label"], vts, settings["main"])
-            found.append(Run(*run, backbone, *how))
-    return found
-
-
-def stage_settings(config: dict, run: Run, stage: str) -> dict:
-    """Settings of a run's stage: without the groups it freezes, and what its backbone adds."""
-    settings = config["stages"][stage]
-    rates = {group: rate for group, rate in settings["learning_rate"].items()
-             if group not in run.freeze}  # fmt: skip
-    vision = config["backbones"][run.backbone].get("lora_vision", False)
-    return settings | {"learning_rate": rates, "lora_vision": vision}
-
-
-def of_backbone(name: str, backbone: str, config: dict) -> str:
-    """The name of what there is once for each backbone: the configuration's own has no suffix."""
-    return name if backbone == config["backbone"] else f"{name}-{backbone}"
-
-
-def untrained(config: dict) -> list[str]:
-    """What is asked without training: one window for all, and each backbone of the main job."""
-    backbones = [config["backbone"], *(run.backbone for run in runs(config) if run.main)]
-    return [CONSTANT, *dict.fromkeys(of_backbone(BASE, name, config) for name in backbones)]
-
-
-def asked(config: dict) -> dict[str, list[str]]:
-    """Names of the runs that the main job asks about each benchmark, in table order."""
-    trained = [run for run in runs(config) if run.main]
-    rows = [(name, name) for name in untrained(config)] + [
-        (run.variant, run.name) for run in trained
-    ]
-    return {
-        benchmark: [name for variant, name in rows if variants == "all" or variant in variants]
-        for benchmark, variants in config["evaluate"].items()
-    }

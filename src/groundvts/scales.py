@@ -99,15 +99,21 @@ def _over(base: Any, changes: Any, whole: tuple[str, ...] = REPLACED) -> Any:
     return merged
 
 
-def frames_of(config: dict, backbone: str) -> dict:
-    """Which frames a backbone reads: the common settings, changed by its own."""
-    return config["frames"] | config["backbones"][backbone]["frames"]
+def frames_of(config: dict, backbone: str, fps: float | None = None) -> dict:
+    """Which frames a backbone reads: the common settings, changed by its own and another rate."""
+    frames = config["frames"] | config["backbones"][backbone]["frames"]
+    return frames if fps is None else frames | {"fps": fps}
 
 
-def frames_name(config: dict, backbone: str) -> str:
+def frames_name(config: dict, backbone: str, fps: float | None = None) -> str:
     """The name of a backbone's frames: `frames` where they are those of the configuration's own."""
     same = frames_of(config, backbone) == frames_of(config, config["backbone"])
-    return "frames" if same else f"frames-{backbone}"
+    return at_rate("frames" if same else f"frames-{backbone}", fps)
+
+
+def at_rate(name: str, fps: float | None) -> str:
+    """The name of what is made of frames at another rate than the configuration's."""
+    return name if fps is None else f"{name}-{fps:g}fps"
 
 
 def base_checkpoint(config: dict, backbone: str) -> Checkpoint | str:

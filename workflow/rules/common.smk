@@ -8,13 +8,14 @@ MAIN = [name for name, run in RUNS.items() if run.main]
 BENCHMARKS = config["benchmarks"]
 SPLITS = [f"{name}/{split}" for name, one in BENCHMARKS.items() for split in one["splits"]]
 TESTS = {name: f"{name}/{one['test']}" for name, one in BENCHMARKS.items()}
-TRAINED_RUNS = [name for name in MAIN if RUNS[name].released is None]
+TRAINED_RUNS = [name for name in MAIN if RUNS[name].trains]
+TRAINERS = trainers(config)
 TRAINING = sorted(
     {
         name
         for run in TRAINED_RUNS
         for stage in RUNS[run].stages
-        for name in config["stages"][stage]["data"]
+        for name in stage_settings(config, RUNS[run], stage)["data"]
     }
 )
 NOTEBOOKS = ["data", *(["training"] if TRAINED_RUNS else [])]
@@ -31,12 +32,36 @@ if CACHE["limit_gb"] is not None:
 SHARDS = config["inference"]["shards"]
 PROMPTS = {"prompts_file": config["prompts"]["file"], "prompts_set": config["prompts"]["set"]}
 
+
+def backbone_of(run):
+    if run in RUNS:
+        return RUNS[run].backbone
+    named = run.removeprefix("base-")
+    return named if named in config["backbones"] else config["backbone"]
+
+
+def reading(run):
+    """A run's backbone and frame rate: how it reads a video."""
+    return backbone_of(run), RUNS[run].fps if run in RUNS else None
+
+
+def features_name(config, backbone, fps=None):
+    return at_rate(of_backbone("features", backbone, config), fps)
+
+
 ASKED = asked(config)
+WAYS = dict.fromkeys(map(reading, [*untrained(config)[1:], *RUNS]))
+FRAMES = {frames_name(config, *way): way for way in reversed(WAYS)}
+TOWERS = {features_name(config, *way): way for way in WAYS}
 SCORES = [f"{R}/scores/{run}/{name}.json" for name, asked in ASKED.items() for run in asked]
 COMPARISONS = expand(f"{R}/comparisons/{{benchmark}}.json", benchmark=ASKED)
 BASES = [f"{R}/{name}" for name in untrained(config)[1:]] if TOY else []
 TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=MAIN) if TOY else []
-TRAINED = [f"{R}/stages/{run}/{stage}" for run in TRAINED_RUNS for stage in RUNS[run].stages]
+TRAINED = dict.fromkeys(
+    f"{R}/stages/{TRAINERS[run, stage]}/{stage}"
+    for run in TRAINED_RUNS
+    for stage in RUNS[run].stages
+)
 SHOWN = [run for run in MAIN if RUNS[run].vts["sampler"] == "vts"][:1] or MAIN[:1]
 PROTOCOLS = [
     f"{R}/protocols/{run}/{name}.json"
@@ -47,7 +72,8 @@ PROTOCOLS = [
 
 
 wildcard_constraints:
-    sampled="frames(-internvl|-qwen)?",
+    sampled="|".join(map(re.escape, FRAMES)),
+    tower="|".join(map(re.escape, TOWERS)),
     benchmark="|".join(map(re.escape, BENCHMARKS)),
     split="[a-z0-9_]+",
     run="|".join(map(re.escape, [*untrained(config), *RUNS])),
@@ -65,10 +91,10 @@ def moments(place):
     return f"{R}/data/{place}/moments.jsonl"
 
 
-def source(place, backbone):
-    """What models see of `benchmark/split`: the tower's features, or frames where they are off."""
-    cached = of_backbone("features", backbone, config)
-    return f"{R}/{cached if config['features'] else frames_name(config, backbone)}/{place}"
+def source(place, run):
+    """What a run sees of `benchmark/split`: the tower's features, or frames where they are off."""
+    name = features_name if config["features"] else frames_name
+    return f"{R}/{name(config, *reading(run))}/{place}"
 
 
 def published(key):
@@ -140,17 +166,12 @@ def made_base(run):
 
 
 def base_label(name):
+    if name == CONSTANT:
+        return "Constant window"
     titles = {"qwen": "Qwen2.5-VL", "internvl": "InternVL"}
     return (
         "Base, all tokens" if name == "base" else f"{titles[backbone_of(name)]}: base, all tokens"
     )
-
-
-def backbone_of(run):
-    if run in RUNS:
-        return RUNS[run].backbone
-    named = run.removeprefix("base-")
-    return named if named in config["backbones"] else config["backbone"]
 
 
 def fitted_on(wildcards):
@@ -159,26 +180,34 @@ def fitted_on(wildcards):
     return moments(place if place in SPLITS else f"{config['stages'][STAGES[-1]]['data'][0]}/train")
 
 
+def trained_stages(run):
+    """Folders of the stages that a run goes through; another may have trained them."""
+    return [f"{R}/stages/{TRAINERS[run, stage]}/{stage}" for stage in RUNS[run].stages]
+
+
 def previous_stage(wildcards):
     """The stage before, whose adapter this stage starts from."""
-    stages = RUNS[wildcards.run].stages
-    place = stages.index(wildcards.stage)
-    return f"{R}/stages/{wildcards.run}/{stages[place - 1]}" if place else []
+    place = RUNS[wildcards.run].stages.index(wildcards.stage)
+    return trained_stages(wildcards.run)[place - 1] if place else []
+
+
+def own_stage(wildcards):
+    """Settings of a run's stage."""
+    return stage_settings(config, RUNS[wildcards.run], wildcards.stage)
 
 
 def stage_data(wildcards):
     """Conversations that a stage trains on, one file for each benchmark."""
-    names = config["stages"][wildcards.stage]["data"]
+    names = own_stage(wildcards)["data"]
     return [f"{R}/data/conversations/{name}/train.jsonl" for name in names]
 
 
 def stage_sources(wildcards):
-    names = config["stages"][wildcards.stage]["data"]
-    return [source(f"{name}/train", backbone_of(wildcards.run)) for name in names]
+    return [source(f"{name}/train", wildcards.run) for name in own_stage(wildcards)["data"]]
 
 
 def probe_source(wildcards):
-    return source(config["probe"], backbone_of(wildcards.run))
+    return source(config["probe"], wildcards.run)
 
 
 def run_settings(wildcards, *keys, **more):
@@ -190,8 +219,19 @@ def run_settings(wildcards, *keys, **more):
 
 def ablation_runs(name):
     """Runs of an ablation's variants, in its order."""
-    listed = config["ablations"][name]["variants"]
-    return [run for variant in listed for run in RUNS if RUNS[run].variant == variant]
+    named = config["ablations"][name]["variants"]
+    bases = untrained(config)
+    runs = {v: [v] if v in bases else [r for r in RUNS if RUNS[r].variant == v] for v in named}
+    return [run for variant in named for run in runs[variant]]
+
+
+def listed(name):
+    """What reports need to know of a run: what it is, and where its stages lie."""
+    if name not in RUNS:
+        row = {"run": name, "variant": name, "seed": 0, "label": base_label(name)}
+        return row if name == CONSTANT else row | {"backbone": backbone_of(name)}
+    stages = zip(RUNS[name].stages, trained_stages(name))
+    return RUNS[name].row() | {"stages": {s: folder.removeprefix(f"{R}/") for s, folder in stages}}
 
 
 def variant_of(name):
@@ -203,12 +243,18 @@ def run_seed(name):
 
 
 def model_of(wildcards):
-    return f"{R}/merged/{wildcards.run}" if wildcards.run in RUNS else base_model(wildcards.run)
+    """The model that a run asks: its own, another run's, or the base."""
+    asked = RUNS[wildcards.run].model or wildcards.run if wildcards.run in RUNS else BASE
+    return f"{R}/merged/{asked}" if asked in RUNS else base_model(wildcards.run)
 
 
 def asking(wildcards):
     """Settings of inference; how the work is shared is none."""
     how = {key: value for key, value in config["inference"].items() if key != "shards"}
+    run = RUNS.get(wildcards.run)
+    if run and run.model in RUNS:
+        trained = RUNS[run.model].vts
+        how["vts"] = {key: value for key, value in run.vts.items() if value != trained[key]}
     return settings("protocol", seed=run_seed(wildcards.run), **PROMPTS, **how)
 
 
@@ -238,7 +284,7 @@ def notebook_inputs(wildcards):
             *expand(f"{R}/ablations/{{name}}/comparisons.json", name=config["ablations"]),
             *expand(
                 f"{R}/scores/{{run}}/tokens.json",
-                run={run for name in config["ablations"] for run in ablation_runs(name)},
+                run={run for name in config["ablations"] for run in ablation_runs(name) if run in RUNS},
             ),
         ],
         "tokens": [

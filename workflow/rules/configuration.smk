@@ -8,26 +8,30 @@ from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
-from groundvts.config import (
-    MAIN_BENCHMARK,
-    STAGES,
-    asked,
-    checked,
-    of_backbone,
-    runs,
-    stage_settings,
-    untrained,
-)
+from groundvts.config import checked
 from groundvts.data.validate import check_policy
 from groundvts.errors import BadInput
 from groundvts.launcher import Launcher
 from groundvts.preflight.needs import places_read
 from groundvts.prompts import Prompts
 from groundvts.records import code_hash, fingerprint, made_with
+from groundvts.runs import (
+    BASE,
+    CONSTANT,
+    MAIN_BENCHMARK,
+    STAGES,
+    asked,
+    of_backbone,
+    runs,
+    stage_settings,
+    trainers,
+    untrained,
+)
 from groundvts.scales import (
     DOWNLOADS,
     Checkpoint,
     annotation_files,
+    at_rate,
     base_checkpoint,
     check_sources,
     downloaded,

@@ -133,9 +133,7 @@ rule frames:
     params:
         shared=lambda w, output: provenance(w.benchmark),
         videos=lambda w: BENCHMARKS[w.benchmark]["videos"],
-        settings=lambda w: json.dumps(
-            frames_of(config, backbone_of(w.sampled.replace("frames", "base"))), sort_keys=True
-        ),
+        settings=lambda w: json.dumps(frames_of(config, *FRAMES[w.sampled]), sort_keys=True),
         code=code("data/folder"),
     message:
         "Decoding frames once: {wildcards.benchmark} {wildcards.split}"

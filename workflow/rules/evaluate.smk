@@ -117,7 +117,7 @@ rule protocols:
 
 rule tokens:
     input:
-        stages=lambda w: [f"{R}/stages/{w.run}/{stage}" for stage in RUNS[w.run].stages],
+        stages=lambda w: trained_stages(w.run),
         objects=f"{R}/benchmark/objects.json",
         moments=moments(config["probe"]),
         predictions=f"{R}/predictions/{{run}}/charades_sta.jsonl",

@@ -7,7 +7,7 @@ rule infer:
     input:
         model=model_of,
         moments=lambda w: moments(TESTS[w.benchmark]),
-        source=lambda w: source(TESTS[w.benchmark], backbone_of(w.run)),
+        source=lambda w: source(TESTS[w.benchmark], w.run),
     output:
         predictions=f"{R}/predictions/{{run}}/{{benchmark}}.jsonl",
         record=f"{R}/predictions/{{run}}/{{benchmark}}.record.json",
@@ -65,7 +65,7 @@ else:
         input:
             model=model_of,
             moments=lambda w: moments(TESTS[w.benchmark]),
-            source=lambda w: source(TESTS[w.benchmark], backbone_of(w.run)),
+            source=lambda w: source(TESTS[w.benchmark], w.run),
         output:
             predictions=temp(f"{PART}.jsonl"),
             record=temp(f"{PART}.record.json"),

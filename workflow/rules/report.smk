@@ -17,15 +17,7 @@ rule list_runs:
     conda:
         ENV
     params:
-        rows=lambda w: [
-            {"run": "constant", "variant": "constant", "seed": 0, "label": "Constant window"},
-            *(
-                {"run": name, "variant": name, "seed": 0, "backbone": backbone_of(name)}
-                | {"label": base_label(name)}
-                for name in untrained(config)[1:]
-            ),
-            *(RUNS[name].row() for name in MAIN),
-        ],
+        rows=lambda w: [listed(name) for name in [*untrained(config), *MAIN]],
         listed={
             "splits": SPLITS,
             "training": TRAINING,
@@ -50,7 +42,7 @@ rule list_ablation:
     conda:
         ENV
     params:
-        rows=lambda w: [RUNS[name].row() for name in ablation_runs(w.ablation)],
+        rows=lambda w: [listed(name) for name in ablation_runs(w.ablation)],
         about=lambda w: {
             **config["ablations"][w.ablation],
             "benchmark": MAIN_BENCHMARK,

@@ -29,5 +29,5 @@ def looked_at(wildcards):
 
 def tower_frames(wildcards):
     """Frames that a backbone's vision tower looks at."""
-    name = frames_name(config, backbone_of(wildcards.tower.replace("features", "base")))
+    name = frames_name(config, *TOWERS[wildcards.tower])
     return f"{R}/{name}/{wildcards.benchmark}/{wildcards.split}"

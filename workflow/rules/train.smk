@@ -35,14 +35,12 @@ rule toy_base:
 
 rule features:
     input:
-        base=lambda w: base_model(w.tower.replace("features", "base")),
+        base=lambda w: base_model(of_backbone(BASE, TOWERS[w.tower][0], config)),
         frames=tower_frames,
     output:
         directory(f"{R}/{{tower}}/{{benchmark}}/{{split}}"),
     log:
         f"{R}/logs/{{tower}}/{{benchmark}}_{{split}}.log",
-    wildcard_constraints:
-        tower="features(-internvl|-qwen)?",
     priority: 5
     conda:
         ENV
@@ -83,12 +81,12 @@ rule train_stage:
         gpu=gpus("train"),
     params:
         shared=lambda w, output: provenance(
-            *config["stages"][w.stage]["data"],
+            *own_stage(w)["data"],
             config["probe"].split("/")[0],
             folders=[] if made_base(w.run) else [base_model(w.run)],
         ),
         base=lambda w: base_model(w.run),
-        settings=lambda w: run_settings(w, stage=stage_settings(config, RUNS[w.run], w.stage)),
+        settings=lambda w: run_settings(w, stage=own_stage(w)),
         templates=TEMPLATES,
         previous=lambda w, input: f"--previous {input.previous}" if input.previous else "",
         data=lambda w, input: [
@@ -108,7 +106,7 @@ rule train_stage:
 rule merge:
     input:
         base=lambda w: base_model(w.run),
-        adapter=lambda w: f"{R}/stages/{w.run}/{RUNS[w.run].stages[-1]}",
+        adapter=lambda w: trained_stages(w.run)[-1:],
         probe=moments(config["probe"]),
         probe_source=probe_source,
     output:
@@ -116,7 +114,7 @@ rule merge:
     log:
         f"{R}/logs/merge/{{run}}.log",
     wildcard_constraints:
-        run=any_of(name for name in RUNS if name not in RELEASED),
+        run=any_of(name for name, run in RUNS.items() if run.trains),
     priority: 5
     conda:
         ENV
@@ -125,12 +123,13 @@ rule merge:
         runtime=minutes("merge"),
         gpu=gpus("merge"),
     params:
-        settings=lambda w: run_settings(w, frames=frames_of(config, backbone_of(w.run))),
+        settings=lambda w: run_settings(w, frames=frames_of(config, *reading(w.run))),
+        adapter=lambda w, input: f"--adapter {input.adapter}" if input.adapter else "",
         templates=TEMPLATES,
     message:
         "Merging {wildcards.run} into a model folder"
     shell:
-        "groundvts merge --run {wildcards.run} --base {input.base} --adapter {input.adapter} "
+        "groundvts merge --run {wildcards.run} --base {input.base} {params.adapter} "
         "--moments {input.probe} --source {input.probe_source} --settings {params.settings:q} "
         "--out {output} 2>&1 | tee {log}"
 
@@ -146,7 +145,7 @@ rule card:
     log:
         f"{R}/logs/cards/{{run}}.log",
     wildcard_constraints:
-        run=any_of(name for name in RUNS if name not in RELEASED),
+        run=any_of(name for name, run in RUNS.items() if run.trains),
     conda:
         ENV
     message:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from groundvts.config import runs
 from groundvts.data.conversations import Conversation, conversations
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
@@ -12,6 +11,7 @@ from groundvts.data.video import FrameSampling
 from groundvts.errors import BadInput
 from groundvts.preflight.models import Known
 from groundvts.prompts import Prompts
+from groundvts.runs import runs, stage_settings
 from groundvts.scales import frames_of
 
 BYTES = 3  # of text to a token where there is no tokenizer yet; English has about four
@@ -79,9 +79,9 @@ class _Lengths:
         data = {
             name
             for run in runs(self.config)
-            if run.main and run.released is None and run.backbone == self.known.backbone
+            if run.main and run.trains and run.backbone == self.known.backbone
             for stage in run.stages
-            for name in self.config["stages"][stage]["data"]
+            for name in stage_settings(self.config, run, stage)["data"]
         }
         found: dict[str, tuple[int, Conversation]] = {}
         prompts = Prompts.load(self.config["prompts"]["set"], self.config["prompts"]["file"])

@@ -7,9 +7,9 @@ import os
 import shutil
 from pathlib import Path
 
-from groundvts.config import asked, runs
 from groundvts.data.store import Store
 from groundvts.preflight.models import GB, Known
+from groundvts.runs import asked, runs
 from groundvts.scales import DOWNLOADS, Checkpoint, base_checkpoint, released_checkpoint
 
 NVIDIA = Path("/proc/driver/nvidia/version")

@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundvts.config import asked, of_backbone, runs, stage_settings
 from groundvts.data.video import FrameSampling, sample_times
 from groundvts.errors import BadInput
 from groundvts.launcher import Launcher
@@ -20,6 +19,7 @@ from groundvts.models.sizes import (
     read_config,
     trainable_counts,
 )
+from groundvts.runs import asked, of_backbone, runs, stage_settings
 from groundvts.scales import (
     Checkpoint,
     base_checkpoint,
@@ -113,7 +113,7 @@ def _is_needed(config: dict, backbone: str) -> bool:
     """Whether anything starts from the backbone's own checkpoint."""
     asked_base = of_backbone("base", backbone, config)
     return any(asked_base in names for names in asked(config).values()) or any(
-        run.backbone == backbone and (run.released is None or run.released["on_base"])
+        run.backbone == backbone and (not run.released or run.released["on_base"])
         for run in runs(config)
         if run.main
     )
@@ -124,10 +124,12 @@ def stage_estimates(config: dict, known: dict[str, Known]) -> list[dict]:
     launcher = Launcher(**config["launcher"])
     processes, found = launcher.processes * launcher.nodes, []
     for run in runs(config):
-        if not run.main or run.released is not None:
+        if not run.main or not run.trains:
             continue
         backbone = known[run.backbone]
-        visual = backbone.visual_tokens(FrameSampling.read(frames_of(config, run.backbone)))
+        visual = backbone.visual_tokens(
+            FrameSampling.read(frames_of(config, run.backbone, run.fps))
+        )
         sampled = copy.copy(backbone.config)
         sampled.vts = run.vts
         for stage in run.stages:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from groundvts.config import asked, of_backbone, runs
+from groundvts.runs import asked, of_backbone, runs, stage_settings
 
 
 def places_read(config: dict) -> dict[str, list[str]]:
@@ -18,9 +18,10 @@ def places_read(config: dict) -> dict[str, list[str]]:
                 test = f"{benchmark}/{config['benchmarks'][benchmark]['test']}"
                 places.setdefault(backbones[name], {})[test] = None
     for run in models:
-        if run.released is None:
+        if run.trains:
             read = places.setdefault(run.backbone, {})
             read[config["probe"]] = None
             for stage in run.stages:
-                read |= {f"{name}/train": None for name in config["stages"][stage]["data"]}
+                names = stage_settings(config, run, stage)["data"]
+                read |= {f"{name}/train": None for name in names}
     return {backbone: list(read) for backbone, read in places.items()}

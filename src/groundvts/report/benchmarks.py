@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundvts.config import MAIN_BENCHMARK as MAIN
 from groundvts.records import read_record
+from groundvts.runs import MAIN_BENCHMARK as MAIN
 
 
 @dataclass(frozen=True)

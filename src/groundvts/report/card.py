@@ -55,6 +55,7 @@ TOY = """
 
 **A toy**: the base is a tiny model pretrained on synthetic clips. It shows that the method learns,
 and is of no other use."""
+UNTRAINED = "None: the base, with its sampling module as it starts."
 UNSCORED = "Not scored when this card was written: `groundvts card` writes one with scores."
 
 
@@ -64,12 +65,13 @@ def model_card(record: dict[str, Any], scores: list[dict[str, Any]] | None = Non
     The stages' records are followed from the adapter back; `scores` are score records of the run.
     """
     base = _base(record["base"])
-    stages = _stages(Path(record["inputs"]["adapter"]["path"]))
+    adapter = record["inputs"].get("adapter")
+    stages = _stages(Path(adapter["path"])) if adapter else []
     parts = {
         "run": record["run"],
         "toy": TOY if base["toy"] else "",
         "model": _model(record),
-        "training": _training(stages),
+        "training": _training(stages) if adapter else UNTRAINED,
         "scores": _score_table(scores) if scores else UNSCORED,
         "licence": _licence(base),
         "made": _made(record),
@@ -174,11 +176,15 @@ def _model(record: dict) -> str:
     digest = record["inputs"].get("base", {}).get("sha256", "")
     frames = {key: value for key, value in settings["frames"].items() if value is not None}
     checked = (
-        f"logits within {check['adapter_difference']:.1e} of the adapter's and "
-        f"{check['base_difference']:.1e} from the untrained model's, as shares of the largest "
-        f"(float32); the folder loaded again within {check['saved_difference']:.1e}; all "
-        f"{len(check['modules'])} trained modules changed"
-        + ("" if all(check["modules"].values()) else ", but for those without a gradient")
+        UNTRAINED
+        if not check["modules"]
+        else (
+            f"logits within {check['adapter_difference']:.1e} of the adapter's and "
+            f"{check['base_difference']:.1e} from the untrained model's, as shares of the largest "
+            f"(float32); the folder loaded again within {check['saved_difference']:.1e}; all "
+            f"{len(check['modules'])} trained modules changed"
+            + ("" if all(check["modules"].values()) else ", but for those without a gradient")
+        )
     )
     rows = [
         ["Base", f"`{record['base']}`" + (f" (sha256 {digest[:12]})" if digest else "")],

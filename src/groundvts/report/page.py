@@ -227,7 +227,7 @@ def _links(results: Path, runs: list[Run]) -> Iterator[str]:
     yield _line(results, "Benchmarks", benchmarks) if benchmarks else ""
     lines = []
     for run in runs:
-        paths = {stage: f"stages/{run.name}/{stage}/record.json" for stage in run.stages}
+        paths = dict(run.places)
         paths["merge"] = f"merged/{run.name}/record.json"
         for kind in sorted((results / "scores" / run.name).glob("*.json")):
             paths[f"score {kind.stem}"] = f"scores/{run.name}/{kind.name}"

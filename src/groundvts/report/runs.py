@@ -16,7 +16,10 @@ STAGES = ("warmup", "joint", "grounding")
 
 @dataclass(frozen=True)
 class Run:
-    """One line of runs.json with the records it has so far; `tokens` only for `MAIN`."""
+    """One line of runs.json with the records it has so far; `tokens` only for `MAIN`.
+
+    `places` are those of the stages' records in the results.
+    """
 
     name: str
     variant: str
@@ -25,6 +28,7 @@ class Run:
     ratio: float | None
     label: str
     stages: dict[str, dict[str, Any]]
+    places: dict[str, str]
     score: dict[str, Any] | None
     tokens: dict[str, Any] | None
     others: tuple[dict[str, Any], ...]
@@ -82,7 +86,8 @@ def load_run(results: Path, entry: dict[str, Any], dataset: str = MAIN) -> Run:
     def record(path: str) -> dict[str, Any] | None:
         return read_record(results / path) if (results / path).is_file() else None
 
-    stages = {stage: record(f"stages/{name}/{stage}/record.json") for stage in STAGES}
+    places = {stage: f"{folder}/record.json" for stage, folder in entry.get("stages", {}).items()}
+    stages = {stage: record(place) for stage, place in places.items()}
     others = (
         record(f"merged/{name}/record.json"),
         record(f"predictions/{name}/{dataset}.record.json"),
@@ -95,6 +100,7 @@ def load_run(results: Path, entry: dict[str, Any], dataset: str = MAIN) -> Run:
         ratio=entry.get("ratio"),
         label=entry["label"],
         stages={stage: found for stage, found in stages.items() if found},
+        places=places,
         score=record(f"scores/{name}/{dataset}.json"),
         tokens=record(f"scores/{name}/tokens.json") if dataset == MAIN else None,
         others=tuple(other for other in others if other),

@@ -26,9 +26,17 @@ WEIGHTS = "adapter_model.safetensors"
 
 @torch.no_grad()
 def merge(
-    base: str, adapter: Path, vts: dict, batch: dict, manifest: dict, out: Path, seed: int = 0
+    base: str,
+    adapter: Path | None,
+    vts: dict,
+    batch: dict,
+    manifest: dict,
+    out: Path,
+    seed: int = 0,
 ) -> dict:
     """Writes base + adapter to the folder `out` and returns the check's figures.
+
+    Without an adapter that is the base with its sampling module as it starts.
 
     On the last 64 positions of the model inputs `batch`, in float32, the merged model must give
     the adapter's logits (within 1e-4 of their largest magnitude) and others than the untrained
@@ -42,6 +50,12 @@ def merge(
     model = load_model(base, vts, seed=seed)
     dtype = model.dtype
     batch = {key: value.to(model.device) for key, value in batch.items()}
+    if adapter is None:
+        expected_BLV = _last_logits(model.float(), batch)
+        check = {"dtype": str(dtype).removeprefix("torch."), "modules": {}}
+        _write(model.to(dtype), base, manifest, out)
+        scale = expected_BLV.abs().max().item()
+        return check | _loaded_again(out, batch, expected_BLV, dtype, scale)
     untrained_BLV = _last_logits(model.float(), batch)
     wrapped, names, start = _wrapped(model, adapter)
     expected_BLV = _last_logits(wrapped, batch)

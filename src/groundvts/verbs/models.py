@@ -101,7 +101,10 @@ def _stage_run(options: Namespace, settings: dict, processes: Processes) -> Stag
 
 
 def merge(options: Namespace) -> None:
-    """Merges an adapter; settings `protocol`, `seed`, `vts`, `frames` and those of `prompts`."""
+    """Merges an adapter; settings `protocol`, `seed`, `vts`, `frames` and those of `prompts`.
+
+    Without one the folder holds the base with its sampling module as it starts.
+    """
     gpus.take()
     from groundvts.data.features import open_source
     from groundvts.data.files import whole_folder
@@ -112,12 +115,14 @@ def merge(options: Namespace) -> None:
     from groundvts.report.card import model_card
     from groundvts.training.merge import merge as run
 
-    settings, adapter = read_settings(options.settings), Path(options.adapter)
-    inputs = {**_folder("base", options.base), "adapter": options.adapter}
+    settings = read_settings(options.settings)
+    adapter = Path(options.adapter) if options.adapter else None
+    inputs = _folder("base", options.base) | ({"adapter": options.adapter} if adapter else {})
     inputs["source"] = _index(options.source)
     with whole_folder(options.out) as out:
         with _recording("merge", settings, inputs) as record:
-            _same_base(adapter, record["inputs"].get("base"))
+            if adapter:
+                _same_base(adapter, record["inputs"].get("base"))
             prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
             encoder = Encoder(options.base)
             source = open_source(options.source, encoder)
@@ -146,6 +151,8 @@ def _same_base(adapter: Path, base: dict | None) -> None:
 
 def infer(options: Namespace) -> None:
     """Answers every query; settings of `inference` and `prompts`, `protocol` and a seed.
+
+    Settings `vts`, where there are any, change the model's own, such as the ratio.
 
     Asks for what the moments are annotated for, unless --kinds names it. Answers are kept in
     --journal as they come: with the same settings, inputs, code, libraries, kind of device and
@@ -183,7 +190,8 @@ def _answers(
     from groundvts.models.load import load_model
     from groundvts.prompts import Prompts
 
-    model, encoder = load_model(options.model), Encoder(options.model)
+    model = load_model(options.model, settings.get("vts") or None)
+    encoder = Encoder(options.model)
     source = open_source(options.source, encoder)
     source.check(model)
     prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
