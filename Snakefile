@@ -19,8 +19,9 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
 include: "workflow/rules/evaluate.smk"
-include: "workflow/rules/report.smk"
 include: "workflow/rules/efficiency.smk"
+include: "workflow/rules/notebooks.smk"
+include: "workflow/rules/report.smk"
 
 
 localrules:

@@ -189,7 +189,7 @@ def test_an_edited_notebook_reruns_that_notebook(work):
     notebook = work / "notebooks" / "training.ipynb"
     notebook.write_text(notebook.read_text().replace("# Training curves", "# Curves"))
     assert {name: n for name, n in planned(work).items() if name != "all"} == {
-        "notebook": 1,
+        "notebook_training": 1,
         "page": 1,
     }
 

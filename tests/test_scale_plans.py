@@ -15,17 +15,18 @@ from groundvts.config import checked
 RULES = {  # and how many jobs of each
     "paper": {"download": 22, "download_model": 2, "convert": 8, "conversations": 4, "frames": 16,
               "preflight": 1, "train_stage": 8, "merge": 4, "infer": 24, "constant": 4,
-              "score": 28, "comparisons": 4, "protocols": 4, "notebook": 6, "page": 1},
+              "score": 28, "comparisons": 4, "protocols": 4, "page": 1,
+              "notebook_training": 1, "notebook_results": 1},
     "paper-yaml": {"train_stage": 6, "merge": 2, "infer": 16, "score": 20, "preflight": 1},
     "released": {"download": 10, "download_model": 2, "import_released": 2, "convert": 7,
                  "frames": 8, "infer": 8, "score": 12, "reread": 8, "preflight": 1,
-                 "notebook": 5, "page": 1},
+                 "notebook_results": 1, "page": 1},
 }  # fmt: skip
 NEVER = {
     "paper": {"toy_benchmark", "toy_base", "tokens", "features", "import_released", "reread"},
     "paper-yaml": {"toy_benchmark", "toy_base", "tokens", "features", "import_released"},
     "released": {"toy_benchmark", "toy_base", "tokens", "features", "train_stage", "merge",
-                 "conversations"},
+                 "conversations", "notebook_training"},
 }  # fmt: skip
 
 

@@ -20,7 +20,10 @@ TRAINING = sorted(
 )
 NOTEBOOKS = ["data", *(["training"] if TRAINED_RUNS else [])]
 NOTEBOOKS += ["results", "benchmarks", "protocols", "tokens"]
-FURTHER = ["ablations", "efficiency"]  # notebooks of the targets of these names
+FURTHER = [
+    "efficiency",
+    *(["ablations"] if config["ablations"] else []),
+]  # notebooks of the targets of these names
 LIBRARY = "src/groundvts"
 CONVERTING = ["checks", "convert", "documents", "durations", "entry", "files", "folder"]
 CONVERTING += ["moment", "validate"]
@@ -256,41 +259,3 @@ def asking(wildcards):
         trained = RUNS[run.model].vts
         how["vts"] = {key: value for key, value in run.vts.items() if value != trained[key]}
     return settings("protocol", seed=run_seed(wildcards.run), **PROMPTS, **how)
-
-
-def notebook_inputs(wildcards):
-    """The records a notebook draws from."""
-    return {
-        "data": [
-            *expand(f"{R}/data/{{place}}/validation.json", place=SPLITS),
-            *expand(f"{R}/data/{{place}}/moments.jsonl", place=SPLITS),
-            f"{R}/data/overlap.json",
-            f"{R}/benchmarks.json",
-            *expand(f"{R}/frames/{{place}}", place=READ),
-            *expand(f"{R}/data/conversations/{{name}}/train.jsonl", name=TRAINING),
-        ],
-        "training": [*TRAINED, *TOKENS, *BASES],
-        "results": [
-            *SCORES,
-            *COMPARISONS,
-            *TOKENS,
-            *BASES,
-            *expand("workflow/published/{name}.csv", name=["moment_retrieval", "token_density"]),
-        ],
-        "benchmarks": [*SCORES, *COMPARISONS, f"{R}/benchmarks.json"],
-        "protocols": PROTOCOLS,
-        "efficiency": MEASURED,
-        "ablations": [
-            *expand(f"{R}/ablations/{{name}}/comparisons.json", name=config["ablations"]),
-            *expand(
-                f"{R}/scores/{{run}}/tokens.json",
-                run={run for name in config["ablations"] for run in ablation_runs(name) if run in RUNS},
-            ),
-        ],
-        "tokens": [
-            *expand(f"{R}/predictions/{{run}}/charades_sta.jsonl", run=SHOWN),
-            *expand(f"{R}/scores/{{run}}/charades_sta.json", run=SHOWN),
-            moments(TESTS["charades_sta"]),
-            f"{R}/frames/{TESTS['charades_sta']}",
-        ],
-    }[wildcards.name]

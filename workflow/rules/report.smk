@@ -1,6 +1,4 @@
-# Notebooks, tables and figures from the records, and one page that shows them.
-
-REPORT = sorted(str(path) for path in Path(LIBRARY, "report").glob("*.py"))
+# The lists that reports go by, and one page that shows all that was made.
 
 
 localrules:
@@ -53,32 +51,6 @@ rule list_ablation:
     run:
         for content, file in ((params.rows, output.runs), (params.about, output.about)):
             Path(file).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-rule notebook:
-    input:
-        notebook="notebooks/{name}.ipynb",
-        runs=f"{R}/runs.json",
-        records=notebook_inputs,
-        library=REPORT,
-    output:
-        executed=f"{R}/notebooks/{{name}}.ipynb",
-        html=f"{R}/notebooks/{{name}}.html",
-    log:
-        f"{R}/logs/notebooks/{{name}}.log",
-    wildcard_constraints:
-        name="|".join([*NOTEBOOKS, *FURTHER]),
-    conda:
-        ENV
-    params:
-        code=lambda w: code(*READING) if w.name == "protocols" else "",
-        results=lambda w, output: Path(output[0]).parent.parent,
-        run=lambda w: f"--run {SHOWN[0]}" if w.name == "tokens" else "",
-    message:
-        "Executing the notebook {wildcards.name}"
-    shell:
-        "groundvts notebook {input.notebook} --results {params.results} --out {output.executed} "
-        "--html {output.html} {params.run} > {log} 2>&1"
 
 
 rule page:

@@ -36,7 +36,7 @@ rule evaluate:
 rule ablations:
     input:
         expand(f"{R}/ablations/{{ablation}}/comparisons.json", ablation=config["ablations"]),
-        f"{R}/notebooks/ablations.html" if TOY else [],
+        f"{R}/notebooks/ablations.html" if config["ablations"] else [],
 
 
 rule efficiency:

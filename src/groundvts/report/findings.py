@@ -53,7 +53,7 @@ def _bars(table: pd.DataFrame, dataset: str) -> list[str]:
     sentences = []
     for part, rows in split_parts(table, dataset):
         blind = rows.variant.isin((TRIVIAL, "constant"))
-        if rows.loc[blind, part.main].notna().any():
+        if len(rows) and rows.loc[blind, part.main].notna().any():
             best = rows.loc[rows.loc[blind, part.main].idxmax()]
             below = rows[~blind & ~(rows[f"{part.main} low"] > best[part.main])]
             sentences.append(

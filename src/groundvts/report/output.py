@@ -57,7 +57,7 @@ def shown_differences(table: pd.DataFrame, main: str = known(MAIN).main) -> pd.D
 
 
 def split_parts(table: pd.DataFrame, dataset: str) -> Iterator[tuple[Part, pd.DataFrame]]:
-    """Each part of a benchmark that the table has metrics of, with its rows and columns.
+    """Each part of a benchmark with its rows and columns of the table, if it has metrics of it.
 
     Its main metric is the first that the table has where the known one is absent; rows without
     any of its metrics (highlights only, say, of a part for windows) are left out.
@@ -65,12 +65,11 @@ def split_parts(table: pd.DataFrame, dataset: str) -> Iterator[tuple[Part, pd.Da
     names = metric_names(table)
     for part in known(dataset).parts:
         ours = [name for name in names if name.startswith(part.prefix)]
-        if ours:
-            asked = table[table[ours].notna().any(axis=1)]
-            others = (name for name in names if name not in ours)
-            left_out = [f"{name}{end}" for name in others for end in ("", " low", " high", " p")]
-            main = part.main if part.main in ours else ours[0]
-            yield replace(part, main=main), asked.drop(columns=left_out, errors="ignore")
+        asked = table[table[ours].notna().any(axis=1)] if ours else table.iloc[:0]
+        others = (name for name in names if name not in ours)
+        left_out = [f"{name}{end}" for name in others for end in ("", " low", " high", " p")]
+        main = part.main if part.main in ours or not ours else ours[0]
+        yield replace(part, main=main), asked.drop(columns=left_out, errors="ignore")
 
 
 def shown_plain(table: pd.DataFrame) -> pd.DataFrame:
@@ -132,7 +131,9 @@ def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, ca
 
 
 def markdown(printed: pd.DataFrame) -> str:
-    """A Markdown table of text cells."""
+    """A Markdown table of text cells; one without rows says so."""
+    if printed.empty:
+        return "None."
     lines = [list(map(str, printed.columns)), ["---"] * len(printed.columns)]
     lines += [[str(cell).replace("|", "\\|") for cell in row] for row in printed.to_numpy()]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

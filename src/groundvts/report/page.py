@@ -168,6 +168,8 @@ def _headline(results: Path, dataset: str, title: str) -> Iterator[str]:
     rows = with_trivial(headline(main_table(results, dataset)), results, dataset)
     yield f"<h2>{escape(title)}</h2>"
     for part, tidy in split_parts(rows, dataset):
+        if tidy.empty:
+            continue
         yield f"<h3>{escape(part.name.capitalize())}</h3>" if part.name else ""
         yield html_table(_first(shown(tidy), part), strong=tidy.sampler.eq("vts").tolist())
     yield f"<p class=note>{_note(rows)}</p>"

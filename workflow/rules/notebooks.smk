@@ -1,0 +1,111 @@
+# Notebooks, each a rule of its own: the records it draws from, and the tables and figures it makes.
+
+from groundvts.report.benchmarks import known
+
+REPORT = sorted(str(path) for path in Path(LIBRARY, "report").glob("*.py"))
+
+ABLATED = dict.fromkeys(
+    run for name in config["ablations"] for run in ablation_runs(name) if run in RUNS
+)
+RECORDS = {
+    "data": [
+        *expand(f"{R}/data/{{place}}/validation.json", place=SPLITS),
+        *expand(f"{R}/data/{{place}}/moments.jsonl", place=SPLITS),
+        f"{R}/data/overlap.json",
+        f"{R}/benchmarks.json",
+        *expand(f"{R}/frames/{{place}}", place=READ),
+        *expand(f"{R}/data/conversations/{{name}}/train.jsonl", name=TRAINING),
+    ],
+    "training": [*TRAINED, *TOKENS, *BASES],
+    "results": [
+        *SCORES,
+        *COMPARISONS,
+        *TOKENS,
+        *BASES,
+        *expand("workflow/published/{name}.csv", name=["moment_retrieval", "token_density"]),
+    ],
+    "benchmarks": [*SCORES, *COMPARISONS, f"{R}/benchmarks.json"],
+    "protocols": PROTOCOLS,
+    "efficiency": MEASURED,
+    "ablations": [
+        *expand(f"{R}/ablations/{{name}}/comparisons.json", name=config["ablations"]),
+        *expand(f"{R}/scores/{{run}}/tokens.json", run=ABLATED if TOY else []),
+    ],
+    "tokens": [
+        *expand(f"{R}/predictions/{{run}}/charades_sta.jsonl", run=SHOWN),
+        *expand(f"{R}/scores/{{run}}/charades_sta.json", run=SHOWN),
+        moments(TESTS["charades_sta"]),
+        f"{R}/frames/{TESTS['charades_sta']}",
+    ],
+}
+
+
+def parts_of(benchmark):
+    """Names of a benchmark's tables."""
+    return ["_".join(filter(None, (benchmark, part.name))) for part in known(benchmark).parts]
+
+
+OTHERS = [part for name in ASKED if name != MAIN_BENCHMARK for part in parts_of(name)]
+CONVENTIONS = ["_".join(Path(file).with_suffix("").parts[-2:]) for file in PROTOCOLS]
+TABLES = {
+    "data": [f"data_{name}" for name in ("splits", "findings", "worst", "medians", "training")],
+    "training": ["training"],
+    "results": ["main", "differences", "paper"],
+    "benchmarks": [f"{part}{end}" for part in OTHERS for end in ("", "_differences")],
+    "protocols": [
+        *("protocols_sentences", "protocols_differences"),
+        *(f"protocols_{name}" for name in CONVENTIONS),
+        *(f"protocols_trivial_{name}" for name in CONVENTIONS if name.endswith("qvhighlights")),
+    ],
+    "efficiency": [
+        f"efficiency_{name}" for name in ("prefill", "profile", "stages", "training", "grouped")
+    ],
+    "ablations": [f"ablation_{name}" for name in config["ablations"]],
+    "tokens": [],
+}
+FIGURES = {
+    "data": ["data"],
+    "training": ["loss", "token_recall"],
+    "results": ["miou"],
+    "efficiency": ["prefill", "stages"],
+    "ablations": TABLES["ablations"],
+    "tokens": ["tokens_1", "tokens_2", "tokens_3", "two_queries"],
+}
+
+
+for notebook in [*NOTEBOOKS, *FURTHER]:
+
+    rule:
+        name:
+            f"notebook_{notebook}"
+        input:
+            notebook=f"notebooks/{notebook}.ipynb",
+            runs=f"{R}/runs.json",
+            records=RECORDS[notebook],
+            library=REPORT,
+        output:
+            executed=f"{R}/notebooks/{notebook}.ipynb",
+            html=f"{R}/notebooks/{notebook}.html",
+            tables=[
+                f"{R}/tables/{table}.{kind}"
+                for table in TABLES[notebook]
+                for kind in ("csv", "md", "tex")
+            ],
+            figures=[
+                f"{R}/figures/{figure}.{kind}"
+                for figure in FIGURES.get(notebook, ())
+                for kind in ("png", "pdf")
+            ],
+        log:
+            f"{R}/logs/notebooks/{notebook}.log",
+        conda:
+            ENV
+        params:
+            code=code(*READING) if notebook == "protocols" else "",
+            results=R,
+            run=f"--run {SHOWN[0]}" if notebook == "tokens" else "",
+        message:
+            f"Executing the notebook {notebook}"
+        shell:
+            "groundvts notebook {input.notebook} --results {params.results} --out {output.executed} "
+            "--html {output.html} {params.run} > {log} 2>&1"
