@@ -46,6 +46,7 @@ def checked(config: dict, schema_file: Path) -> dict:
             "a file that holds them"
         )
     _check_benchmarks(completed)
+    _narrow(completed)
     _check_names(completed)
     try:
         launcher = Launcher(**completed["launcher"])
@@ -80,6 +81,16 @@ def _check_training(config: dict, schema: dict) -> None:
             for error in validator.iter_errors(config["stages"][stage] | own):
                 path = ["variants", run.variant, "training", stage, *map(str, error.absolute_path)]
                 raise BadInput(f"config: {'.'.join(path)}: {error.message}")
+
+
+def _narrow(config: dict) -> None:
+    """Leaves the ablations that `only` names; BadInput where one of them is none."""
+    only = [config["only"]] if isinstance(config["only"], str) else config["only"]
+    for unknown in sorted(set(only or ()) - set(config["ablations"])):
+        known = ", ".join(config["ablations"]) or "none"
+        raise BadInput(f"config: only: no ablation {unknown!r}; there are {known}")
+    if only is not None:
+        config["ablations"] = {name: config["ablations"][name] for name in only}
 
 
 def _check_asking(config: dict) -> None:

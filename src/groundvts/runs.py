@@ -64,7 +64,7 @@ def runs(config: dict) -> list[Run]:
         model = settings["model"]
         if model == BASE:  # has no sampling module
             own |= {"sampler": "none", "ratio": 1.0, "weights": "constant"}
-        for seed in [*settings["seeds"], *settings["more_seeds"]]:
+        for seed in [*settings["seeds"], *settings["more_seeds"]][: config["most_seeds"]]:
             found.append(
                 Run(
                     name=f"{variant}-s{seed}",

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+from collections import Counter
 from functools import cache
 
 from snakemake.exceptions import WorkflowError
@@ -11,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 from groundvts.config import checked
 from groundvts.data.validate import check_policy
 from groundvts.errors import BadInput
+from groundvts.expected import expectation, job_kind
 from groundvts.launcher import Launcher
 from groundvts.preflight.needs import places_read
 from groundvts.prompts import Prompts

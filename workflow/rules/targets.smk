@@ -53,3 +53,12 @@ rule cards:
 rule report:
     input:
         rules.all.input,
+
+
+onstart:
+    jobs = Counter(job_kind(job.rule.name, job.log) for job in workflow.dag.needrun_jobs())
+    told = expectation(
+        jobs, config["scale"], workflow.cores or 1, "results/reference/seconds.json"
+    )
+    if told:
+        print(f"groundvts: {told}", file=sys.stderr)

@@ -183,7 +183,11 @@ def page(options: Namespace) -> None:
 
 def reference(options: Namespace) -> None:
     """Keeps the small records of a results folder and renders the README's table from them."""
+    from groundvts.expected import METADATA, save_seconds
     from groundvts.report.readme import save_reference, update
 
     save_reference(options.results, options.records)
+    results = Path(options.results).resolve()
+    seconds = Path(options.records, "seconds.json")
+    save_seconds(results.name, seconds, results.parent.parent / METADATA)
     update(options.readme, options.records)
