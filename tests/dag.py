@@ -17,6 +17,16 @@ COPIED = (
 )
 VARIANTS = {"qwen": "vts-0.25", "internvl": "internvl-vts-0.25"}
 OTHERS = ("qvhighlights", "nextgqa")  # asked of one variant
+FURTHER = {  # what only ablations make
+    "untrained": {"label": "No stage", "like": "vts-0.25", "stages": [], "main": False},
+    "asked": {"label": "Asked", "model": "vts-0.25", "ratio": 0.5, "fps": 1.0, "main": False},
+    "skips": {
+        "label": "1, 3",
+        "like": "vts-0.25",
+        "stages": ["warmup", "grounding"],
+        "main": False,
+    },
+}
 
 
 def tiny_config(*backbones: str) -> dict:
@@ -28,7 +38,10 @@ def tiny_config(*backbones: str) -> dict:
     config["variants"] = {name: {**config["variants"][name], "seeds": [0]} for name in kept}
     config["ablations"] = {}
     if len(kept) > 1:
-        config["ablations"] = {"backbones": {"title": "Backbones", "variants": kept}}
+        config["variants"] |= FURTHER
+        both = {"title": "Backbones", "variants": kept}
+        asked = {"title": "Ways", "variants": [kept[0], "base", *FURTHER]}
+        config["ablations"] = {"backbones": both, "ways": asked}
     sizes = {"layers": 1, "width": 64, "mlp": 128, "heads": 4, "kv-heads": 2, "head-dim": 16}
     config["efficiency"] = {
         "prefill": {**sizes, "visual": 128, "text": 16, "repeats": 1},

@@ -1,5 +1,7 @@
 """Every target of the DAG at its smallest, with both backbones."""
 
+import json
+
 import pytest
 from dag import VARIANTS, planned, record, run_tiny, tiny_config
 
@@ -40,6 +42,28 @@ def test_an_ablation_is_compared_and_linked_from_the_page(work):
     assert list(compared["variants"]) == ["vts-0.25", "internvl-vts-0.25"]
     assert "Backbones" in (results / "notebooks" / "ablations.html").read_text()
     assert "notebooks/ablations.html" in (results / "index.html").read_text()
+
+
+def test_an_ablation_trains_no_stage_twice_and_asks_models_in_another_way(work):
+    results = work / "results" / "toy"
+    trained = {
+        str(path.parent.relative_to(results)) for path in results.glob("stages/*/*/record.json")
+    }
+    assert {name for name in trained if "skips" in name} == {"stages/skips-s0/grounding"}
+    previous = record(results / "stages" / "skips-s0" / "grounding" / "record.json")["inputs"]
+    assert previous["previous"]["path"].endswith("stages/vts-0.25-s0/warmup")
+    assert not any("asked" in name or "untrained" in name for name in trained)
+    assert record(results / "merged" / "untrained-s0" / "record.json")["check"]["modules"] == {}
+    counts = {}
+    for run in ("vts-0.25-s0", "asked-s0"):
+        text = (results / "predictions" / run / "charades_sta.jsonl").read_text()
+        lines = [json.loads(line) for line in text.splitlines()]
+        [counts[run]] = {(len(one["kept"]), *one["grid"]) for one in lines if one.get("grid")}
+    (few, steps, *cell), (many, halved, *same) = counts["vts-0.25-s0"], counts["asked-s0"]
+    assert (halved, same) == (steps // 2, cell)  # half as many frames a second
+    assert many == few  # half of half as many tokens
+    compared = record(results / "ablations" / "ways" / "comparisons.json")["variants"]
+    assert list(compared) == ["vts-0.25", "base", "untrained", "asked", "skips"]
 
 
 def test_what_is_timed_left_its_records_and_a_notebook(work):

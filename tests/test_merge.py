@@ -111,6 +111,21 @@ def test_a_bfloat16_base_gives_a_bfloat16_model_merged_in_float32(backbone, tmp_
     assert all(torch.equal(expected[n], t) for n, t in merged.state_dict().items())
 
 
+def test_without_an_adapter_it_is_the_base_with_its_sampling_module_as_it_starts(base, tmp_path):
+    prompts = batch(base)
+    check = merge(str(base), None, VTS, prompts, {"run": "untrained"}, tmp_path / "out", seed=3)
+    assert check["modules"] == {}
+    assert check["saved_difference"] <= check["saved_tolerance"]
+    found, start = load_model(str(tmp_path / "out")), load_model(str(base), VTS, seed=3)
+    other = load_model(str(base), VTS, seed=4)
+    for name, tensor in start.state_dict().items():
+        torch.testing.assert_close(found.state_dict()[name], tensor, rtol=0, atol=0)
+    assert any(
+        not torch.equal(found.state_dict()[name], tensor)
+        for name, tensor in other.state_dict().items()
+    )
+
+
 def test_only_tokenizer_and_preprocessor_are_copied_beside(base, tmp_path):
     for stray in ("pytorch_model.bin", "model.safetensors.index.json", "README.md"):
         (base / stray).write_text("{}")
