@@ -210,6 +210,7 @@ def _result_verbs(verb: Callable) -> None:
     add("--scores", nargs="*", default=[], required=False, help="score records of the run")
     add = verb("page", results.page, "write the page that shows a scale's results")
     add("results")
+    add("--reference", required=False, help="kept records of a run of the same scale")
     add = verb("reference", results.reference, "keep a run's small records; render the README")
     add("results")("--records", default="results/reference", required=False)
     add("--readme", default="README.md", required=False)

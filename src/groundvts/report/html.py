@@ -1,7 +1,9 @@
 """Pieces of the page: tables, folded tables and lists."""
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
+from pathlib import Path
 
 import pandas as pd
 
@@ -27,9 +29,38 @@ def _cell(value: str) -> str:
 
 
 def details(title: str, printed: pd.DataFrame) -> str:
-    return f"<details><summary>{escape(title)}</summary>{html_table(printed)}</details>"
+    return folded(title, [html_table(printed)])
+
+
+def folded(title: str, parts: Iterable[str]) -> str:
+    return f"<details><summary>{escape(title)}</summary>{''.join(parts)}</details>"
+
+
+def listed(sentences: Iterable[str]) -> str:
+    lines = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f"<ul>{lines}</ul>" if lines else ""
 
 
 def bullets(title: str, sentences: Iterable[str]) -> str:
-    lines = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return f"<h2>{escape(title)}</h2><ul>{lines}</ul>" if lines else ""
+    lines = listed(sentences)
+    return f"<h2>{escape(title)}</h2>{lines}" if lines else ""
+
+
+def printed_table(path: Path) -> str:
+    """A table that `write_table` wrote as Markdown, with its caption."""
+    rows, _, caption = path.read_text(encoding="utf-8").rstrip().partition("\n\n")
+    cells = [
+        [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in rows.splitlines()
+    ]
+    table = pd.DataFrame(cells[2:], columns=cells[0])
+    return f"{html_table(table)}<p class=note>{escape(caption)}</p>"
+
+
+def with_contents(content: str) -> str:
+    """The page with a link to each of its sections after the first heading."""
+    titles = re.findall("<h2>(.*?)</h2>", content)
+    for number, title in enumerate(titles):
+        content = content.replace(f"<h2>{title}</h2>", f'<h2 id="s{number}">{title}</h2>', 1)
+    linked = " · ".join(f'<a href="#s{n}">{title}</a>' for n, title in enumerate(titles))
+    return content.replace("</h1>", f"</h1>\n<nav class=links>{linked}</nav>", 1)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from groundvts.errors import BadInput
 from groundvts.records import read_record, write_json
 from groundvts.report.benchmarks import KNOWN, MAIN, known
 from groundvts.report.output import joining, markdown, shown, with_interval
-from groundvts.report.runs import load_runs
+from groundvts.report.runs import listed_runs, load_runs
 from groundvts.report.tables import TRIVIAL, headline, main_table, with_trivial
 
 BEGIN = "<!-- results: rendered from results/reference, do not edit -->"
@@ -18,36 +19,46 @@ END = "<!-- end of results -->"
 BEGIN_BENCHMARKS = "<!-- benchmarks: rendered from results/reference, do not edit -->"
 END_BENCHMARKS = "<!-- end of benchmarks -->"
 PICTURE = "two_queries.png"
+KEPT = {
+    "comparisons": "comparisons/*.json",
+    "benchmarks": "benchmarks/*.json",
+    "ablations": "ablations/*/*.json",
+    "tables": "tables/claims.*",
+}
 LEFT_OUT = {"Asked / scored / failed", "Seeds"}
 
 
 def save_reference(results: str | Path, reference: str | Path) -> None:
-    """Copy run list, scores, tokens, comparisons and benchmarks of `results` to `reference`.
+    """Copy the small records of `results` to `reference`, anew.
 
-    Of the per-query values only id, video and, where there is one, IoU (six decimals) stay.
+    These are run list, scores and tokens of its runs, comparisons (those of the ablations too),
+    benchmarks and the table of claims. Of the per-query values only id, video and, where there is
+    one, IoU (six decimals) stay.
     """
     results, reference = Path(results), Path(reference)
-    for folder in ("scores", "comparisons"):
+    for folder in ("scores", *KEPT):
         shutil.rmtree(reference / folder, ignore_errors=True)
     for name in ("runs.json", "benchmarks.json"):
         write_json(reference / name, json.loads((results / name).read_text("utf-8")))
-    for path in sorted(results.glob("scores/*/*.json")):
-        record = read_record(path)
-        record.pop("scores", None)
-        if "queries" in record:
-            queries = record["queries"]
-            record["queries"] = {"id": queries["id"], "video": queries["video"]}
-            if "IoU" in queries:
-                record["queries"]["IoU"] = [round(value, 6) for value in queries["IoU"]]
-        write_json(reference / path.relative_to(results), record)
-    kept = [
-        path
-        for folder in ("comparisons", "benchmarks")
-        for path in results.glob(f"{folder}/*.json")
-    ]
-    for path in kept:
-        write_json(reference / path.relative_to(results), read_record(path))
+    runs = [entry["run"] for entry in listed_runs(results / "runs.json")]
+    for path in sorted(path for run in runs for path in results.glob(f"scores/{run}/*.json")):
+        write_json(reference / path.relative_to(results), _small(read_record(path)))
+    for path in [path for kept in KEPT.values() for path in results.glob(kept)]:
+        target = reference / path.relative_to(results)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
     shutil.copyfile(results / "figures" / PICTURE, reference / PICTURE)
+
+
+def _small(record: dict[str, Any]) -> dict[str, Any]:
+    """A score record without what each query scored."""
+    record.pop("scores", None)
+    if "queries" in record:
+        queries = record["queries"]
+        record["queries"] = {"id": queries["id"], "video": queries["video"]}
+        if "IoU" in queries:
+            record["queries"]["IoU"] = [round(value, 6) for value in queries["IoU"]]
+    return record
 
 
 def render_results(records_dir: str | Path) -> str:

@@ -29,11 +29,22 @@ tr.ours td { background: var(--ours); }
 figure { margin: 1.2rem 0 1.8rem; }
 img { max-width: 100%; height: auto; display: block; }
 details { margin: .5rem 0; }
+nav.links { margin: 1rem 0; }
+code { overflow-wrap: anywhere; }
 summary { cursor: pointer; padding: .3rem 0; font-weight: 600; }
 .links { margin: .3rem 0; font-size: .92rem; overflow-wrap: anywhere; }
 @media (max-width: 40rem) {
   dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: .5rem; }
   main { padding: .6rem .8rem 3rem; }
+}
+@media print {
+  body { font-size: 10pt; }
+  nav { display: none; }
+  .wide { overflow: visible; }
+  table { font-size: 7pt; }
+  th, td { padding-right: .3rem; }
+  tr, figure { break-inside: avoid; }
+  h2, h3 { break-after: avoid; }
 }
 """

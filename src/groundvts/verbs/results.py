@@ -178,7 +178,7 @@ def page(options: Namespace) -> None:
     """Writes index.html of a results folder."""
     from groundvts.report.page import write_page
 
-    print(write_page(options.results))
+    print(write_page(options.results, options.reference))
 
 
 def reference(options: Namespace) -> None:

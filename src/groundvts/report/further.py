@@ -1,0 +1,65 @@
+"""Sections of the page about what lies beside it: claims, ablations, efficiency, the reference."""
+
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from groundvts.records import read_record
+from groundvts.report.agreement import AGREES, LEGEND, SAME, agreement
+from groundvts.report.html import folded, html_table, listed, printed_table
+
+TARGET = "<p>Not made yet: <code>snakemake --cores all {0}</code> makes them.</p>"
+
+
+def claims(results: Path) -> Iterator[str]:
+    """What the paper claims, as this run's numbers judge it."""
+    yield "<h2>Claims</h2>"
+    path = results / "tables" / "claims.md"
+    yield printed_table(path) if path.is_file() else TARGET.format("ablations")
+
+
+def ablations(results: Path) -> Iterator[str]:
+    """The ablations' tables in the order of the configuration, those that wait by name."""
+    yield "<h2>Ablations</h2>"
+    found = [(path.parent, read_record(path)) for path in results.glob("ablations/*/about.json")]
+    found.sort(key=lambda pair: pair[1]["place"])
+    if not found:
+        yield TARGET.format("ablations")
+    for folder, about in found:
+        title = f"{about['title']} ({about['source']})" if about.get("source") else about["title"]
+        stem = f"tables/ablation_{folder.name}"
+        tables = [*results.glob(f"{stem}.md"), *sorted(results.glob(f"{stem}_*.md"))]
+        if tables:
+            yield folded(title, map(printed_table, tables))
+        else:
+            waits = "not drawn" if (folder / "comparisons.json").is_file() else "not trained"
+            yield f"<p>{escape(title)}: {waits} yet.</p>"
+
+
+def efficiency(results: Path) -> Iterator[str]:
+    """The tables of the efficiency notebook."""
+    yield "<h2>Efficiency</h2>"
+    tables = sorted(results.glob("tables/efficiency_*.md"))
+    yield folded("Times and memory", map(printed_table, tables)) if tables else ""
+    yield "" if tables else TARGET.format("efficiency")
+
+
+def reproduced(results: Path, reference: Path | None) -> Iterator[str]:
+    """This run beside the reference, row by row; what does not agree stands out."""
+    yield "<h2>Did it reproduce?</h2>"
+    if not reference or not (reference / "runs.json").is_file():
+        yield "<p>No reference records of this scale to compare with.</p>"
+        return
+    found = agreement(results, reference)
+    yield listed(found.sentences)
+    yield _beside(found.benchmarks)
+    if len(found.ablations):
+        yield folded("Ablations, row by row", [_beside(found.ablations)])
+    yield f"<p class=note>{escape(LEGEND)}</p>"
+
+
+def _beside(table: pd.DataFrame) -> str:
+    apart = [row.Verdict not in (SAME, AGREES) for row in table.itertuples()]
+    return html_table(table, strong=apart) if len(table) else ""
