@@ -259,3 +259,22 @@ def asking(wildcards):
         trained = RUNS[run.model].vts
         how["vts"] = {key: value for key, value in run.vts.items() if value != trained[key]}
     return settings("protocol", seed=run_seed(wildcards.run), **PROMPTS, **how)
+
+
+def captioned(path):
+    """An output as Snakemake's report shows it; of a table or figure in several forms, one is shown."""
+    place = Path(path).relative_to(R)
+    shown = {
+        "tables": {"table": titled(place.stem)},
+        "figures": {"figure": titled(place.stem), "shows": CAPTIONS.get(place.stem, "")},
+        "notebooks": {"notebook": titled(place.stem)},
+        "scores": {"run": "{run}", "benchmark": "{benchmark}"},
+        "comparisons": {"of": "{benchmark}"},
+        "ablations": {"of": "ablation {ablation}"},
+    }
+    kind = place.parts[0]
+    if place.suffix not in (".csv", ".png", ".html", ".json"):
+        return path
+    kept = "comparisons" if kind == "ablations" else kind
+    caption = f"../report/{kept}.rst"
+    return report(path, caption=caption, category=kept.capitalize(), labels=shown[kind])

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+import tempfile
 from collections import Counter
 from functools import cache
 
@@ -17,6 +18,7 @@ from groundvts.launcher import Launcher
 from groundvts.preflight.needs import places_read
 from groundvts.prompts import Prompts
 from groundvts.records import code_hash, fingerprint, made_with
+from groundvts.report.captions import CAPTIONS, titled
 from groundvts.runs import (
     BASE,
     CONSTANT,

@@ -21,7 +21,7 @@ rule score:
         annotations=lambda w: moments(TESTS[w.benchmark]),
         library=SCORING,
     output:
-        f"{R}/scores/{{run}}/{{benchmark}}.json",
+        captioned(f"{R}/scores/{{run}}/{{benchmark}}.json"),
     log:
         f"{R}/logs/score/{{run}}_{{benchmark}}.log",
     conda:
@@ -66,7 +66,7 @@ rule comparisons:
         scores=lambda w: [f"{R}/scores/{run}/{w.benchmark}.json" for run in ASKED[w.benchmark]],
         library=metrics("bootstrap", "comparison", "moments"),
     output:
-        f"{R}/comparisons/{{benchmark}}.json",
+        captioned(f"{R}/comparisons/{{benchmark}}.json"),
     log:
         f"{R}/logs/comparisons/{{benchmark}}.log",
     conda:
@@ -88,7 +88,7 @@ use rule comparisons as ablation with:
         ),
         library=metrics("bootstrap", "comparison", "moments"),
     output:
-        f"{R}/ablations/{{ablation}}/comparisons.json",
+        captioned(f"{R}/ablations/{{ablation}}/comparisons.json"),
     log:
         f"{R}/logs/ablations/{{ablation}}.log",
     message:

@@ -85,14 +85,14 @@ for notebook in [*NOTEBOOKS, *FURTHER]:
             library=REPORT,
         output:
             executed=f"{R}/notebooks/{notebook}.ipynb",
-            html=f"{R}/notebooks/{notebook}.html",
+            html=captioned(f"{R}/notebooks/{notebook}.html"),
             tables=[
-                f"{R}/tables/{table}.{kind}"
+                captioned(f"{R}/tables/{table}.{kind}")
                 for table in TABLES[notebook]
                 for kind in ("csv", "md", "tex")
             ],
             figures=[
-                f"{R}/figures/{figure}.{kind}"
+                captioned(f"{R}/figures/{figure}.{kind}")
                 for figure in FIGURES.get(notebook, ())
                 for kind in ("png", "pdf")
             ],

@@ -53,6 +53,13 @@ rule list_ablation:
             Path(file).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
+REFERENCE = "results/reference"
+PAGE = f"{R} --reference {REFERENCE}" if TOY else R
+
+
+report: "../report/workflow.rst"
+
+
 rule page:
     input:
         notebooks=expand(f"{R}/notebooks/{{name}}.html", name=NOTEBOOKS),
@@ -60,6 +67,7 @@ rule page:
         comparisons=COMPARISONS,
         merged=expand(f"{R}/merged/{{run}}", run=MAIN),
         runs=f"{R}/runs.json",
+        reference=sorted(map(str, Path(REFERENCE).rglob("*.json"))) if TOY else [],
         library=REPORT,
     output:
         f"{R}/index.html",
@@ -68,11 +76,11 @@ rule page:
     conda:
         ENV
     params:
-        results=lambda w, output: Path(output[0]).parent,
+        page=PAGE,
     message:
         "Writing the page {output}"
     shell:
-        "groundvts page {params.results} 2>&1 | tee {log}"
+        "groundvts page {params.page} 2>&1 | tee {log}"
 
 
 onsuccess:
@@ -81,4 +89,4 @@ onsuccess:
     if page.is_file() and any(
         f.is_file() and f.stat().st_mtime > page.stat().st_mtime for f in made
     ):
-        shell(f"groundvts page {R}")
+        shell(f"groundvts page {PAGE}")

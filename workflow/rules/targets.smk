@@ -50,9 +50,31 @@ rule cards:
         expand(f"{R}/cards/{{run}}.md", run=[run for run in TRAINED_RUNS if run in ASKED_RUNS]),
 
 
+def finished(target):
+    """Whether all that the notebook of a further target reads and makes is there."""
+    notebook = getattr(rules, f"notebook_{target}")
+    return all(Path(file).exists() for file in [*notebook.input, *notebook.output])
+
+
 rule report:
     input:
         rules.all.input,
+    log:
+        f"{R}/logs/report.log",
+    conda:
+        ENV
+    message:
+        "Writing Snakemake's report {R}/report.html"
+    run:
+        asked = ["all", *(name for name in FURTHER if finished(name))]
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(workflow.config_settings.overwrite_config, file)
+            file.flush()
+            shell(
+                "snakemake --snakefile {workflow.main_snakefile} --nolock --cores 1 "
+                "--configfile {file.name} --report {R}/report.html -- {asked} > {log} 2>&1"
+            )
+        shell("groundvts page {PAGE} >> {log} 2>&1")
 
 
 onstart:
