@@ -26,6 +26,21 @@ LOOK = """({
   ids: [...document.querySelectorAll('[id], a[name]')].map(e => e.id || e.name),
   width: document.documentElement.scrollWidth,
 })"""
+WALK = """(async () => {
+  const drawn = async () => {
+    await new Promise(done => setTimeout(done, 30));
+    for (const image of document.images) await image.decode();
+  };
+  for (const category in categories) { app.showCategory(category); await drawn(); }
+  for (const path in results) {
+    app.showResultInfo(path);
+    const shown = results[path].mime_type.startsWith('image/') ? 'img' : 'html';
+    if (shown == 'img' || path.endsWith('.html'))
+      app.setView({content: shown, contentPath: results[path].data_uri});
+    await drawn();
+  }
+  if (!Object.keys(results).length) console.error('the report shows no result');
+})()"""  # Snakemake's report: every category, and every result opened
 QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run")
 ALONE = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
 
@@ -106,6 +121,8 @@ class Browser:
         for script in (*scripts, LOOK):
             waits = {"returnByValue": True, "awaitPromise": True}
             seen = self.ask("Runtime.evaluate", session, expression=script, **waits)
+            if "exceptionDetails" in seen:
+                self.events.append({"method": "Runtime.exceptionThrown", "params": seen})
         self.ask("Target.closeTarget", targetId=target)
         return seen["result"]["value"], self.events
 
@@ -177,7 +194,9 @@ def check_pages(results: Path, *more: str) -> list[str]:
     found = [] if notebooks else ["notebooks: no page"]
     with Browser() as browser:
         for page in [results / "index.html", *(results / name for name in more), *notebooks]:
-            found += check_page(browser, page) if page.is_file() else [f"{page.name}: not there"]
+            walks = [WALK] if page.name == "report.html" else []
+            there = page.is_file()
+            found += check_page(browser, page, *walks) if there else [f"{page.name}: not there"]
     return found
 
 

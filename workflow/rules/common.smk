@@ -266,7 +266,7 @@ def captioned(path):
     place = Path(path).relative_to(R)
     shown = {
         "tables": {"table": titled(place.stem)},
-        "figures": {"figure": titled(place.stem), "shows": CAPTIONS.get(place.stem, "")},
+        "figures": {"figure": titled(place.stem)},
         "notebooks": {"notebook": titled(place.stem)},
         "scores": {"run": "{run}", "benchmark": "{benchmark}"},
         "comparisons": {"of": "{benchmark}"},

@@ -18,7 +18,7 @@ from groundvts.launcher import Launcher
 from groundvts.preflight.needs import places_read
 from groundvts.prompts import Prompts
 from groundvts.records import code_hash, fingerprint, made_with
-from groundvts.report.captions import CAPTIONS, titled
+from groundvts.report.captions import titled
 from groundvts.runs import (
     BASE,
     CONSTANT,

@@ -28,4 +28,4 @@ NOTEBOOKS = {
 
 def titled(stem: str) -> str:
     """A notebook's, table's or figure's name in words."""
-    return NOTEBOOKS.get(stem) or stem.replace("_", " ").capitalize()
+    return NOTEBOOKS.get(stem) or stem.replace("_", " ").capitalize().replace("Miou", "mIoU")
