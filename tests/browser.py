@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PHONE = 390  # pixels
 PATIENCE = 60  # seconds for a page
-LOOK = """({
+LOOK = """document.querySelectorAll('details').forEach(fold => fold.open = true), ({
   broken: [...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.alt || i.src),
   links: [...document.querySelectorAll('a[href], area[href]')].map(a => a.getAttribute('href')),
   ids: [...document.querySelectorAll('[id], a[name]')].map(e => e.id || e.name),

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from browser import CHROMIUM, check_pages
 from dag import planned, record, run_tiny, snakemake, tiny_config, write_config
 from huggingface_hub import ModelCard
 
@@ -30,7 +31,7 @@ def changed(work: Path, change, *targets: str) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    return run_tiny(tmp_path_factory.mktemp("dag"), CONFIG, "all", "data", "cards")
+    return run_tiny(tmp_path_factory.mktemp("dag"), CONFIG, "all", "data", "cards", "report")
 
 
 def test_every_step_left_its_record(work):
@@ -52,6 +53,19 @@ def test_every_step_left_its_record(work):
 
 def test_nothing_is_done_twice(work):
     assert planned(work) == {}
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")
+def test_all_pages_pass_in_a_browser(work):
+    assert check_pages(work / "results" / "toy", "report.html") == []
+
+
+def test_the_report_of_the_same_call_knows_its_jobs(work):
+    log = (work / "results" / "toy" / "logs" / "report.log").read_text()
+    assert "Missing metadata" not in log
+    for shown in ("Adding results.html", "Adding main.csv", "Adding miou.png", "Adding mine.json"):
+        assert shown in log
+    assert 'href="report.html"' in (work / "results" / "toy" / "index.html").read_text()
 
 
 def test_a_run_with_nothing_to_do_is_short(work):
@@ -120,7 +134,7 @@ def test_ones_own_benchmark_is_scored(work):
     assert "unread_video" in {failure["reason"] for failure in failures}
     found = record(results / "data" / "mine" / "test" / "validation.json")["findings"]
     assert [f["id"] for f in found if f["kind"] == "unknown_video"] == ["clip3"]
-    assert "<h2>mine</h2>" in (results / "index.html").read_text()
+    assert ">mine</h2>" in (results / "index.html").read_text()
 
 
 def test_every_kind_of_pass_is_asked_and_scored(work):

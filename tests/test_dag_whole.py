@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from dag import VARIANTS, planned, record, run_tiny, tiny_config
+from browser import CHROMIUM, check_pages
+from dag import VARIANTS, planned, record, run_tiny, snakemake, tiny_config
 
 CONFIG = tiny_config(*VARIANTS)
 TARGETS = ("all", "data", "ablations", "efficiency", "cards")
@@ -74,3 +75,13 @@ def test_what_is_timed_left_its_records_and_a_notebook(work):
     for run in ("vts-0.25-s0", "internvl-vts-0.25-s0"):
         assert record(results / "benchmarks" / f"stages-{run}.json")["modes"]
     assert "notebooks/efficiency.html" in (results / "index.html").read_text()
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")
+def test_the_report_has_what_further_targets_made(work):
+    done = snakemake(work, "--", "report")
+    assert done.returncode == 0, done.stderr[-3000:]
+    log = (work / "results" / "toy" / "logs" / "report.log").read_text()
+    for notebook in ("ablations", "efficiency"):
+        assert f"Adding {notebook}.html" in log
+    assert check_pages(work / "results" / "toy", "report.html") == []

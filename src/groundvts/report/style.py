@@ -38,6 +38,7 @@ summary { cursor: pointer; padding: .3rem 0; font-weight: 600; }
   dd { margin-bottom: .5rem; }
   main { padding: .6rem .8rem 3rem; }
 }
+@page { size: A4 landscape; margin: 12mm; }
 @media print {
   body { font-size: 10pt; }
   nav { display: none; }
