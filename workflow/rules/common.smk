@@ -278,3 +278,8 @@ def captioned(path):
     kept = "comparisons" if kind == "ablations" else kind
     caption = f"../report/{kept}.rst"
     return report(path, caption=caption, category=kept.capitalize(), labels=shown[kind])
+
+
+def finished(rule):
+    """Whether all that a rule without wildcards reads and makes is there."""
+    return all(Path(file).exists() for file in [*rule.input, *rule.output])

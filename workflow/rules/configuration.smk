@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import sys
-import tempfile
 from collections import Counter
 from functools import cache
 

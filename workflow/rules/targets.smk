@@ -50,31 +50,26 @@ rule cards:
         expand(f"{R}/cards/{{run}}.md", run=[run for run in TRAINED_RUNS if run in ASKED_RUNS]),
 
 
-def finished(target):
-    """Whether all that the notebook of a further target reads and makes is there."""
-    notebook = getattr(rules, f"notebook_{target}")
-    return all(Path(file).exists() for file in [*notebook.input, *notebook.output])
-
-
 rule report:
     input:
         rules.all.input,
     log:
-        f"{R}/logs/report.log",
+        said=f"{R}/logs/report.log",
+        config=f"{R}/logs/report.json",
     conda:
         ENV
+    params:
+        config=json.dumps(workflow.config_settings.overwrite_config),
+        snakefile=workflow.main_snakefile,
+        targets=["all", *(n for n in FURTHER if finished(getattr(rules, f"notebook_{n}")))],
+        out=f"{R}/report.html",
+        page=PAGE,
     message:
-        "Writing Snakemake's report {R}/report.html"
-    run:
-        asked = ["all", *(name for name in FURTHER if finished(name))]
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump(workflow.config_settings.overwrite_config, file)
-            file.flush()
-            shell(
-                "snakemake --snakefile {workflow.main_snakefile} --nolock --cores 1 "
-                "--configfile {file.name} --report {R}/report.html -- {asked} > {log} 2>&1"
-            )
-        shell("groundvts page {PAGE} >> {log} 2>&1")
+        "Writing Snakemake's report {params.out}"
+    shell:
+        "(echo {params.config:q} > {log.config} && snakemake --snakefile {params.snakefile:q} "
+        "--nolock --cores 1 --configfile {log.config} --report {params.out} -- {params.targets} && "
+        "groundvts page {params.page}) > {log.said} 2>&1"
 
 
 onstart:
