@@ -103,6 +103,11 @@ def test_other_queries_are_said_to_be_others(results, reference):
     assert "Charades-STA: this run answers other queries (36) than the reference (36)" in text
 
 
+def test_a_reference_without_comparisons_is_said(results, tmp_path):
+    found = agreement(results, tmp_path)
+    assert found.sentences == [f"{tmp_path}: nothing is compared yet."]
+
+
 def test_the_page_says_whether_it_reproduced(results, reference):
     text = write_page(results, reference).read_text()
     assert "Did it reproduce?" in text

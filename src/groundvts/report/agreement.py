@@ -48,6 +48,9 @@ class Agreement:
 def agreement(results: str | Path, reference: str | Path) -> Agreement:
     """The agreement of a results folder with a folder that `groundvts reference` wrote."""
     ours, theirs = _sections(Path(results)), _sections(Path(reference))
+    if not ours or not theirs:
+        lacking = reference if ours else results
+        return Agreement(pd.DataFrame(), pd.DataFrame(), [f"{lacking}: nothing is compared yet."])
     rows = [
         (ours[key].ablation, row)
         for key in ours
@@ -85,7 +88,7 @@ def _sections(folder: Path) -> dict[str, Section]:
     order = [*KNOWN]
     paths = sorted(folder.glob("comparisons/*.json"), key=lambda path: path.stem)
     paths.sort(key=lambda path: order.index(path.stem) if path.stem in order else len(order))
-    labels = _labels(folder / "runs.json")
+    labels = _labels(folder / "runs.json") if paths else {}
     for path in paths:
         record = read_record(path)
         found[path.stem] = Section(known(path.stem).title, path.stem, False, record, labels)
@@ -118,7 +121,7 @@ def _rows(ours: Section, theirs: Section) -> list[dict[str, str]]:
             main = part.main if part.main in mine else next(iter(mine))
             pair = [_cell(one["metrics"][main]) for one in (here, there)]
             rows.append(
-                {"Row": f"{ours.title}: {ours.labels[variant]} ({variant})"}
+                {"Row": f"{ours.title}: {ours.labels.get(variant, variant)} ({variant})"}
                 | {"Verdict": mine.pop(main), "Metric": main}
                 | {"This run": pair[0], "Reference": pair[1]}
                 | {"Seeds": _seeds(here["runs"], there["runs"]), "Other metrics": _others(mine)}

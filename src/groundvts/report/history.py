@@ -12,7 +12,7 @@ from groundvts.report.audit import unreadable
 from groundvts.report.benchmarks import evaluated, known
 from groundvts.report.html import html_table, listed
 from groundvts.report.output import EMPTY
-from groundvts.report.runs import failures_by_reason, load_runs
+from groundvts.report.runs import Run, failures_by_reason, load_runs
 
 PLACES = (
     *("*/record.json", "*/*/record.json", "*/*/*/record.json", "*/*/*.record.json"),
@@ -29,7 +29,7 @@ def read_records(results: Path) -> Iterator[dict[str, Any]]:
             yield record
 
 
-def facts(records: list[dict[str, Any]]) -> str:
+def facts(records: list[dict[str, Any]], runs: list[Run]) -> str:
     """What, when, on what, how long, as a short definition list."""
     if not records:
         return ""
@@ -38,7 +38,11 @@ def facts(records: list[dict[str, Any]]) -> str:
     hardware, versions = last["hardware"], last["versions"]
     older = sum(record["source"] != source_hash() for record in records)
     names = ("python", "torch", "transformers", "peft", "snakemake")
+    trained = {run.places[stage] for run in runs for stage in run.stages}
     facts = {
+        "Ran": f"{len(runs)} runs of {len({run.variant for run in runs})} variants on "
+        f"{len({record['dataset'] for record in records if record['verb'] == 'score'})} "
+        f"benchmark(s); {len(trained)} stages trained",
         "Made": f"{first[:16].replace('T', ' ')} to {last['started'][:16].replace('T', ' ')} UTC",
         "Computing time": f"{_minutes(sum(record['seconds'] for record in records))} in "
         f"{len(records)} recorded steps",

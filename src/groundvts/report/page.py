@@ -27,10 +27,10 @@ def write_page(results: str | Path, reference: str | Path | None = None) -> Path
     The page holds its own style, links only to files beside it and fetches nothing from outside.
     """
     results = Path(results)
-    records = list(read_records(results))
+    records, runs = list(read_records(results)), load_runs(results)
     body = [
         f"<h1>GroundVTS: a run at {escape(results.resolve().name)} scale</h1>",
-        facts(records),
+        facts(records, runs),
         *_headline(results, MAIN, "Headline"),
         bullets("What the numbers say", conclusions(results)),
         *claims(results),
@@ -50,7 +50,7 @@ def write_page(results: str | Path, reference: str | Path | None = None) -> Path
         "<p class=note>Of every step that keeps a record; conversion, frames, features and "
         "notebooks keep none. Snakemake's report has the times of all jobs.</p>",
         "<h2>Notebooks, tables and records</h2>",
-        *links(results, load_runs(results)),
+        *links(results, runs),
     ]
     head = (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
