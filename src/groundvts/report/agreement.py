@@ -140,12 +140,15 @@ def _seeds(ours: list[str], theirs: list[str]) -> str:
 
 
 def _others(verdicts: dict[str, str]) -> str:
-    """The other metrics in a few words: how many agree, and those that do not by name."""
+    """The other metrics in a few words: how many agree, and which do not (several: how many)."""
     by_word: dict[str, list[str]] = {}
     for name, word in verdicts.items():
         by_word.setdefault(AGREES if word == SAME else word, []).append(name)
     fine = len(by_word.pop(AGREES, []))
-    named = (f"{word}: {', '.join(names)}" for word, names in by_word.items())
+    named = (
+        f"{word}: {', '.join(names) if len(names) < 3 else len(names)}"
+        for word, names in by_word.items()
+    )
     return "; ".join([f"{fine} of {len(verdicts)} agree", *named])
 
 
