@@ -43,6 +43,7 @@ WALK = """(async () => {
 })()"""  # Snakemake's report: every category, and every result opened
 QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run")
 ALONE = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
+ALONE += ("--disable-dev-shm-usage",)  # small in containers
 
 
 class Browser:
