@@ -35,7 +35,9 @@ def tiny_config(*backbones: str) -> dict:
     for stage in config["stages"].values():
         stage.update(steps=3, batch_size=2, global_batch=4)
     kept = [VARIANTS[backbone] for backbone in backbones or ("qwen",)]
-    config["variants"] = {name: {**config["variants"][name], "seeds": [0]} for name in kept}
+    config["variants"] = {
+        name: {**config["variants"][name], "seeds": [0], "more_seeds": []} for name in kept
+    }
     config["ablations"] = {}
     if len(kept) > 1:
         config["variants"] |= FURTHER
