@@ -22,13 +22,13 @@ from groundvts.report.output import (
 from groundvts.report.page import write_page
 from groundvts.report.published import read_table
 from groundvts.report.runs import load_runs
+from groundvts.report.strips import dim
 from groundvts.report.tables import (
     beside_paper,
     headline,
     main_table,
     training_table,
 )
-from groundvts.report.timeline import _dim
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = ROOT / "workflow" / "published"
@@ -165,7 +165,7 @@ def test_stage_conclusions_need_the_object_above_the_others(results):
 
 def test_dropped_cells_fade_and_kept_cells_stay():
     frame = np.full((4, 6, 3), 100, dtype=np.uint8)
-    dimmed = _dim(frame, np.array([[True, False, False], [False, False, True]]))
+    dimmed = dim(frame, np.array([[True, False, False], [False, False, True]]))
     assert (dimmed[:2, :2] == 100).all()
     assert (dimmed[2:, 4:] == 100).all()
     assert (dimmed[:2, 2:] > 200).all()
