@@ -62,6 +62,7 @@ TRAINED = dict.fromkeys(
     for run in TRAINED_RUNS
     for stage in RUNS[run].stages
 )
+BESIDE = [run for run in MAIN if RUNS[run].vts["sampler"] in ("random", "uniform")]
 SHOWN = [run for run in MAIN if RUNS[run].vts["sampler"] == "vts"][:1] or MAIN[:1]
 PROTOCOLS = [
     f"{R}/protocols/{run}/{name}.json"
@@ -288,9 +289,11 @@ def notebook_inputs(wildcards):
             ),
         ],
         "tokens": [
-            *expand(f"{R}/predictions/{{run}}/charades_sta.jsonl", run=SHOWN),
+            *expand(f"{R}/predictions/{{run}}/charades_sta.jsonl", run=[*SHOWN, *BESIDE]),
             *expand(f"{R}/scores/{{run}}/charades_sta.json", run=SHOWN),
-            moments(TESTS["charades_sta"]),
-            f"{R}/frames/{TESTS['charades_sta']}",
+            *(folder for run in SHOWN for folder in trained_stages(run)),
+            *(moments(place) for place in (TESTS["charades_sta"], config["probe"])),
+            *(f"{R}/frames/{place}" for place in (TESTS["charades_sta"], config["probe"])),
+            *([f"{R}/benchmark/objects.json"] if TOY else []),
         ],
     }[wildcards.name]

@@ -22,6 +22,7 @@ COLOURS = {
     "control-random-choice": "#CC79A7",
     "control-constant-weights": "#E69F00",
 }
+LINES = {"vts": "-", "random": (0, (5, 1.5)), "uniform": (0, (1, 1)), "full": (0, (6, 1.5, 1, 1.5))}
 SERIES = {"object": "queried object", "distractors": "other objects", "interval": "true window"}
 SERIES_STYLE = {
     "object": ("#D55E00", "-", "o"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,14 @@ TALLEST = 1.7  # inch, of a picture
 PICTURES = (0.33, 1.1)  # inch, least and greatest side that a picture is given where many follow
 TOKEN = 0.16  # inch, side of a token that can be made out
 BEYOND = 1.12  # how far past the video's end windows are shown
+
+
+def begins_within(steps: int, step: float, windows: Sequence[Window]) -> np.ndarray:
+    """Whether each of the grid steps of `step` s begins inside a window, (t,)."""
+    begins = np.arange(steps) * step
+    return np.any(
+        [(start <= begins) & (begins < end) for start, end in windows or [(0, 0)]], axis=0
+    )
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,11 @@ class Timeline:
         last = max(self.end, self.duration or 0)
         latest = max((end for _, end in (*self.true, *self.predicted)), default=0)
         return min(max(last, latest), BEYOND * last)
+
+    @property
+    def within(self) -> np.ndarray:
+        """Whether each grid step begins inside a true window, (t,)."""
+        return begins_within(self.grid[0], self.second_per_grid, self.true)
 
     def frame(self, step: int) -> tuple[np.ndarray, float]:
         """The first frame (H, W, 3) of a grid step and its time in seconds."""

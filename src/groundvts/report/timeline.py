@@ -46,16 +46,20 @@ def draw_timelines(clips: list[Timeline], stem: str | Path, title: str = "") -> 
 
     Writes `stem`.png and `stem`.pdf; returns the path of the png.
     """
-    rows = [*_words(title, 11, weight="bold"), (0.06, None)] if title else []
+    rows = [*words(title, 11, weight="bold"), (0.06, None)] if title else []
     for number, clip in enumerate(clips):
         rows += _rows(clip)
-        words = _caption(clip)
-        if [_caption(other) for other in clips[number + 1 : number + 2]] != [words]:
-            rows += _words(words, 7, color=SOFT)
+        said = caption(clip)
+        if [caption(other) for other in clips[number + 1 : number + 2]] != [said]:
+            rows += words(said, 7, color=SOFT)
         rows.append((0.14, None))
+    return draw_rows(rows, stem)
+
+
+def draw_rows(rows: list[Row], stem: str | Path) -> Path:
+    """Rows one under another as `stem`.png and `stem`.pdf; returns the path of the png."""
     height = sum(row[0] for row in rows)
-    figure = Figure(figsize=(WIDTH, height))
-    top = height
+    figure, top = Figure(figsize=(WIDTH, height)), height
     for tall, draw in rows:
         top -= tall
         if draw is not None:
@@ -65,56 +69,70 @@ def draw_timelines(clips: list[Timeline], stem: str | Path, title: str = "") -> 
 
 def _rows(clip: Timeline) -> list[Row]:
     """Heading, frames, kept tokens, scores, windows and time of one clip."""
-    steps, side, tall = pictures_of(clip)
-    inch = SPAN / clip.limit
+    rows = [*words(clip.heading, 10, weight="bold"), *words(clip.note, 8, color=SOFT)]
+    return [*rows, *kept_rows(clip), *window_rows(clip)]
+
+
+def kept_rows(clip: Timeline, shown: Timeline | None = None, most: int | None = None) -> list[Row]:
+    """Frames, kept tokens and scores of one clip: the steps of `shown`, shades up to `most`."""
+    steps, side, tall = pictures_of(shown or clip)
     counts = clip.kept_thw.sum(axis=(1, 2))
     tokens = clip.grid[1] * clip.grid[2]
-
-    def timed(height: float, draw: Callable, *arguments, gap: float = 0.05) -> list[Row]:
-        def place(axes: Axes) -> None:
-            bare(axes, clip.limit)
-            draw(axes, *arguments)
-
-        return [(height, place), (gap, None)]
-
-    led = len(steps) < clip.grid[0]
-    rows = [*_words(clip.heading, 10, weight="bold"), *_words(clip.note, 8, color=SOFT)]
-    rows += [(0.19, None), *timed(tall, draw_strip, clip, steps, side, gap=0.04)]
-    rows += timed(0.13, draw_leaders, clip, steps, gap=0.0) if led else []
-    rows += timed(0.17, draw_kept, counts, tokens, clip.second_per_grid, inch)
+    rows = [(0.19, None), *_timed(clip, tall, draw_strip, clip, steps, side, gap=0.04)]
+    if len(steps) < clip.grid[0]:
+        rows += _timed(clip, 0.13, draw_leaders, clip, steps, gap=0.0)
+    numbers = (counts, tokens, clip.second_per_grid, SPAN / clip.limit, most)
+    rows += _timed(clip, 0.17, draw_kept, *numbers)
     if clip.scores is not None:
         sums = np.reshape(clip.scores, (clip.grid[0], tokens)).sum(axis=1)
-        rows += timed(0.42, draw_scores, sums, clip.second_per_grid, clip.predicted)
-    if clip.true:
-        bars = ("true", clip.true, INK, clip.limit, inch)
-        rows += timed(LANE * rows_of(clip.true), draw_windows, *bars, gap=0.03)
-    if clip.predicted:
-        bars = ("answer", clip.predicted, COLOURS["vts"], clip.limit, inch)
-        rows += timed(LANE * rows_of(clip.predicted), draw_windows, *bars, gap=0.03)
-    else:
+        rows += _timed(clip, 0.42, draw_scores, sums, clip.second_per_grid, clip.predicted)
+    return rows
+
+
+def window_rows(clip: Timeline, asked: bool = True) -> list[Row]:
+    """True windows, answers (or why there is none) where it was `asked`, and the time axis."""
+    rows, size = [], (clip.limit, SPAN / clip.limit)
+    for name, windows, colour in (
+        ("true", clip.true, INK),
+        ("answer", clip.predicted, COLOURS["vts"]),
+    ):
+        if windows:
+            bars = (name, windows, colour, *size)
+            rows += _timed(clip, LANE * rows_of(windows), draw_windows, *bars, gap=0.03)
+    if asked and not clip.predicted:
         lines = wrapped(clip.failure, SPAN + RIGHT, FontProperties(size=8, style="italic"), most=3)
-        rows += timed(LANE * len(lines), draw_failure, lines)
+        rows += _timed(clip, LANE * len(lines), draw_failure, lines)
     time = partial(draw_time, end=clip.duration or clip.end, limit=clip.limit)
     return [*rows, (0.02, time), (0.38, None)]
 
 
-def _caption(clip: Timeline) -> str:
+def _timed(clip: Timeline, height: float, draw: Callable, *given, gap: float = 0.05) -> list[Row]:
+    """A row whose x is the clip's time, and the gap below it."""
+
+    def place(axes: Axes) -> None:
+        bare(axes, clip.limit)
+        draw(axes, *given)
+
+    return [(height, place), (gap, None)]
+
+
+def caption(clip: Timeline) -> str:
     """How the picture is read."""
     shown, steps = len(pictures_of(clip)[0]), clip.grid[0]
     some = f"{shown} of {steps} steps (of a stretch, the one that kept most)"
-    words = f"Pictures: the first frame of {'each step' if shown == steps else some}, with its time"
+    said = f"Pictures: the first frame of {'each step' if shown == steps else some}, with its time"
     dropped = len(clip.kept) < np.prod(clip.grid)
-    words += f"; {'dropped tokens are faded' if dropped else 'no token was dropped'}"
-    words += "; kept: how many of a step's tokens"
+    said += f"; {'dropped tokens are faded' if dropped else 'no token was dropped'}"
+    said += "; kept: how many of a step's tokens"
     if clip.scores is None:
-        return f"{words}. No curve: the tokens have no scores."
-    return f"{words}; score: sum over a step's tokens (all of the video: 1), dotted: an even share."
+        return f"{said}. No curve: the tokens have no scores."
+    return f"{said}; score: sum over a step's tokens (all of the video: 1), dotted: an even share."
 
 
 # ---- text
 
 
-def _words(text: str, size: float, **style) -> list[Row]:
+def words(text: str, size: float, **style) -> list[Row]:
     """A row of wrapped text; none without text."""
     lines = wrapped(text, SPAN + RIGHT, FontProperties(size=size, weight=style.get("weight")))
 

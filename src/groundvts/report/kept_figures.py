@@ -1,0 +1,146 @@
+"""Figures of where kept tokens lie: in time around windows, and in the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from groundvts.report.choice import Choices
+from groundvts.report.figures import COLOURS, LINES, save, styled
+from groundvts.report.kept import RELATIVE, aligned, around, cells, mean_interval, per_step
+from groundvts.report.time_rows import INK, KEPT, SOFT
+
+NAMES = {
+    "vts": "GroundVTS",
+    "random": "random drop",
+    "uniform": "uniform drop",
+    "none": "all tokens",
+}
+EVEN = (0, (1, 2))
+WINDOW = "#E3E3E3"
+WRITTEN = 8  # cells to a side, at most, for numbers to be written into them
+
+
+@styled
+def density_of_queries(
+    choices: Choices, places: Sequence[int], notes: Sequence[str], stem: str | Path
+) -> Path:
+    """Kept tokens per step over a clip's time, one panel for each of the queries at `places`.
+
+    The true window is grey, the answer a bar above; `notes` stand beside the queries' words.
+    """
+    figure = Figure(figsize=(7.2, 1.25 * len(places) + 0.6), layout="constrained")
+    panels = figure.subplots(len(places), 1, squeeze=False)[:, 0]
+    for axes, place, note in zip(panels, places, notes, strict=True):
+        moment, line = choices.pairs[place]
+        counts = per_step(line)
+        edges = np.arange(len(counts) + 1) * line["second_per_grid"]
+        for start, end in moment.windows:
+            axes.axvspan(start, end, color=WINDOW, linewidth=0, zorder=0, label="true window")
+        for start, end in line.get("windows") or ():
+            axes.plot([start, end], [0.93, 0.93], color=INK, linewidth=3.5, label="answer",
+                      solid_capstyle="butt", transform=axes.get_xaxis_transform())  # fmt: skip
+        axes.stairs(counts, edges, fill=True, color=COLOURS["vts"], alpha=0.45)
+        axes.stairs(counts, edges, linewidth=1.3, color=COLOURS["vts"], label="kept tokens")
+        axes.axhline(1, color=SOFT, linewidth=0.8, linestyle=EVEN, label="an even share")
+        axes.set(xlim=(0, edges[-1]), ylim=(0, 1.25 * max(1, counts.max())))
+        axes.set_title(f"“{moment.query}”  {note}", fontsize=8.5, parse_math=False)
+    figure.supylabel("kept tokens per step (mean: 1)", fontsize=9)
+    panels[-1].set_xlabel("time (s)")
+    _legend(figure, panels)
+    return save(figure, stem)
+
+
+@styled
+def density_around_windows(compared: Mapping[str, Choices], stem: str | Path) -> Path:
+    """Mean kept tokens per step around the true windows, and around each run's own answers.
+
+    Bands are 95 % intervals over videos; time is counted in lengths of the window.
+    """
+    figure = Figure(figsize=(7.2, 3.3), layout="constrained")
+    panels, most = figure.subplots(1, 2, sharey=True), 1.0
+    for axes, answers in zip(panels, (False, True), strict=True):
+        axes.axvspan(0, 1, color=WINDOW, linewidth=0, zorder=0)
+        axes.axhline(1, color=SOFT, linewidth=0.8, linestyle=EVEN, label="an even share")
+        for sampler, choices in compared.items():
+            value, low, high = mean_interval(*aligned(choices, answers))
+            most = np.nanmax([most, *high])
+            colour = COLOURS.get(sampler, INK)
+            axes.fill_between(RELATIVE, low, high, color=colour, alpha=0.25, linewidth=0)
+            look = {"color": colour, "linestyle": LINES.get(sampler, "-"), "linewidth": 1.4}
+            axes.plot(RELATIVE, value, label=NAMES.get(sampler, sampler), **look)
+        axes.set(title="around each run's answer" if answers else "around the true window")
+        axes.set_xlabel("time in lengths of the window\n(0: its start, 1: its end)")
+        axes.set(xlim=(-1, 2), xticks=[-1, 0, 1, 2])
+        axes.grid(axis="y", alpha=0.3)
+    panels[0].set(ylabel="kept tokens per step\n(mean of the clip: 1)", ylim=(0, 1.04 * most))
+    _legend(figure, panels)
+    return save(figure, stem)
+
+
+@styled
+def kept_in_the_frame(
+    compared: Mapping[str, Choices], objects: Mapping | None, stem: str | Path
+) -> Path:
+    """Percent of tokens kept by their place, one row a run: in the frame, and around the object.
+
+    `objects` (toy benchmark) hold each queried object's cell; None: the picture says so.
+    """
+    figure = Figure(figsize=(7.2, 2.1 * len(compared) + 0.3), layout="constrained")
+    panels = figure.subplots(len(compared), 3, squeeze=False)
+    maps = {}
+    for row, (sampler, choices) in enumerate(compared.items()):
+        shares, count = cells(choices)
+        during, rest = around(choices, objects) if objects else (None, None)
+        size = " x ".join(map(str, shares.shape))
+        titles = (
+            f"{NAMES.get(sampler, sampler)}\n{size} cells of the frame",
+            "around the object,\nin the true window",
+            "around the object,\noutside the window",
+        )
+        for col, (values, title) in enumerate(zip((shares, during, rest), titles, strict=True)):
+            maps[row, col] = values
+            panels[row, col].set_title(title, fontsize=8.5)
+        panels[row, 0].set_xlabel(f"{count} queries", fontsize=8)
+    most = max(np.nanmax(values) for values in maps.values() if values is not None)
+    for (row, col), values in maps.items():
+        _heat(panels[row, col], values, most, around_object=col > 0)
+    scale = ScalarMappable(Normalize(0, most), KEPT)
+    figure.colorbar(scale, ax=panels, label="tokens kept (%)", shrink=0.6, aspect=30)
+    return save(figure, stem)
+
+
+def _heat(axes: Axes, values: np.ndarray | None, most: float, around_object: bool) -> None:
+    """A map of shares (h, w) with its numbers where they fit; words where there is none."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    if values is None:
+        axes.text(0.5, 0.5, "where objects lie is known\nof the toy benchmark alone", ha="center",
+                  va="center", fontsize=8, color=SOFT, transform=axes.transAxes)  # fmt: skip
+        return
+    axes.imshow(values, cmap=KEPT, vmin=0, vmax=most)
+    if max(values.shape) > WRITTEN:
+        return
+    for (y, x), share in np.ndenumerate(values):
+        ink = "white" if share > 0.45 * most else INK
+        word = "–" if np.isnan(share) else f"{share:.0f}"
+        word += "\nobject" if around_object and (y, x) == (1, 1) else ""
+        axes.text(x, y, word, ha="center", va="center", fontsize=8, color=ink)
+    for edge in np.arange(1, max(values.shape)) - 0.5:
+        axes.axvline(edge, color="white", linewidth=1.5)
+        axes.axhline(edge, color="white", linewidth=1.5)
+
+
+def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
+    """One legend of all that the panels show, below them."""
+    found = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    figure.legend(found.values(), found, loc="outside lower center", ncols=len(found))
