@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from groundvts.report.choice import Choices
-from groundvts.report.figures import COLOURS, LINES, save, styled
+from groundvts.report.figures import COLOURS, LINES, legend, save, styled
 from groundvts.report.kept import RELATIVE, aligned, around, cells, mean_interval, per_step
 from groundvts.report.time_rows import INK, KEPT, SOFT
 
@@ -53,7 +53,7 @@ def density_of_queries(
         axes.set_title(f"“{moment.query}”  {note}", fontsize=8.5, parse_math=False)
     figure.supylabel("kept tokens per step (mean: 1)", fontsize=9)
     panels[-1].set_xlabel("time (s)")
-    _legend(figure, panels)
+    legend(figure, panels, ncols=4)
     return save(figure, stem)
 
 
@@ -80,7 +80,7 @@ def density_around_windows(compared: Mapping[str, Choices], stem: str | Path) ->
         axes.set(xlim=(-1, 2), xticks=[-1, 0, 1, 2])
         axes.grid(axis="y", alpha=0.3)
     panels[0].set(ylabel="kept tokens per step\n(mean of the clip: 1)", ylim=(0, 1.04 * most))
-    _legend(figure, panels)
+    legend(figure, panels, ncols=4)
     return save(figure, stem)
 
 
@@ -135,12 +135,3 @@ def _heat(axes: Axes, values: np.ndarray | None, most: float, around_object: boo
     for edge in np.arange(1, max(values.shape)) - 0.5:
         axes.axvline(edge, color="white", linewidth=1.5)
         axes.axhline(edge, color="white", linewidth=1.5)
-
-
-def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    """One legend of all that the panels show, below them."""
-    found = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    figure.legend(found.values(), found, loc="outside lower center", ncols=len(found))
