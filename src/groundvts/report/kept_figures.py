@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,6 +25,7 @@ NAMES = {
 }
 EVEN = (0, (1, 2))
 WINDOW = "#E3E3E3"
+LETTERS = 80  # of a query, in a panel's title
 WRITTEN = 8  # cells to a side, at most, for numbers to be written into them
 
 
@@ -50,7 +52,8 @@ def density_of_queries(
         axes.stairs(counts, edges, linewidth=1.3, color=COLOURS["vts"], label="kept tokens")
         axes.axhline(1, color=SOFT, linewidth=0.8, linestyle=EVEN, label="an even share")
         axes.set(xlim=(0, edges[-1]), ylim=(0, 1.25 * max(1, counts.max())))
-        axes.set_title(f"“{moment.query}”  {note}", fontsize=8.5, parse_math=False)
+        query = shorten(moment.query, LETTERS, placeholder=" …")
+        axes.set_title(f"“{query}”  {note}", fontsize=8.5, parse_math=False)
     figure.supylabel("kept tokens per step (mean: 1)", fontsize=9)
     panels[-1].set_xlabel("time (s)")
     legend(figure, panels, ncols=4)
@@ -90,48 +93,49 @@ def kept_in_the_frame(
 ) -> Path:
     """Percent of tokens kept by their place, one row a run: in the frame, and around the object.
 
-    `objects` (toy benchmark) hold each queried object's cell; None: the picture says so.
+    `objects` (toy benchmark) hold each queried object's cell; None: the frame alone, and words.
     """
-    figure = Figure(figsize=(7.2, 2.1 * len(compared) + 0.3), layout="constrained")
-    panels = figure.subplots(len(compared), 3, squeeze=False)
-    maps = {}
-    for row, (sampler, choices) in enumerate(compared.items()):
+    maps = []  # of each run: title and shares, the frame's first
+    for sampler, choices in compared.items():
         shares, count = cells(choices)
-        during, rest = around(choices, objects) if objects else (None, None)
-        size = " x ".join(map(str, shares.shape))
-        titles = (
-            f"{NAMES.get(sampler, sampler)}\n{size} cells of the frame",
-            "around the object,\nin the true window",
-            "around the object,\noutside the window",
-        )
-        for col, (values, title) in enumerate(zip((shares, during, rest), titles, strict=True)):
-            maps[row, col] = values
-            panels[row, col].set_title(title, fontsize=8.5)
-        panels[row, 0].set_xlabel(f"{count} queries", fontsize=8)
-    most = max(np.nanmax(values) for values in maps.values() if values is not None)
-    for (row, col), values in maps.items():
-        _heat(panels[row, col], values, most, around_object=col > 0)
+        name, size = NAMES.get(sampler, sampler), " x ".join(map(str, shares.shape))
+        maps.append([(f"{name}: {size} cells\nof the frame, {count} queries", shares)])
+        if objects:
+            during, rest = around(choices, objects)
+            maps[-1].append(("around the object,\nin the true window", during))
+            maps[-1].append(("around the object,\noutside the window", rest))
+    if not objects:
+        maps = [[one for row in maps for one in row]]
+    figure = Figure(figsize=(7.2, 2.1 * len(maps) + 0.3), layout="constrained")
+    panels = figure.subplots(len(maps), len(maps[0]), squeeze=False)
+    most = max(np.nanmax(shares) for row in maps for _, shares in row)
+    for axes, (title, shares) in zip(
+        panels.flat, (one for row in maps for one in row), strict=True
+    ):
+        _heat(axes, shares, most)
+        axes.set_title(title, fontsize=8.5)
+    if objects:
+        for axes in panels[:, 1:].flat:
+            axes.text(1, 1.3, "object", ha="center", va="center", fontsize=7,
+                      color=axes.texts[4].get_color())  # fmt: skip
+    else:
+        figure.supxlabel("Where objects lie is known of the toy benchmark alone.", fontsize=8)
     scale = ScalarMappable(Normalize(0, most), KEPT)
     figure.colorbar(scale, ax=panels, label="tokens kept (%)", shrink=0.6, aspect=30)
     return save(figure, stem)
 
 
-def _heat(axes: Axes, values: np.ndarray | None, most: float, around_object: bool) -> None:
-    """A map of shares (h, w) with its numbers where they fit; words where there is none."""
+def _heat(axes: Axes, shares: np.ndarray, most: float) -> None:
+    """A map of shares (h, w) with its numbers where they fit."""
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
-    if values is None:
-        axes.text(0.5, 0.5, "where objects lie is known\nof the toy benchmark alone", ha="center",
-                  va="center", fontsize=8, color=SOFT, transform=axes.transAxes)  # fmt: skip
+    axes.imshow(shares, cmap=KEPT, vmin=0, vmax=most)
+    if max(shares.shape) > WRITTEN:
         return
-    axes.imshow(values, cmap=KEPT, vmin=0, vmax=most)
-    if max(values.shape) > WRITTEN:
-        return
-    for (y, x), share in np.ndenumerate(values):
+    for (y, x), share in np.ndenumerate(shares):
         ink = "white" if share > 0.45 * most else INK
         word = "–" if np.isnan(share) else f"{share:.0f}"
-        word += "\nobject" if around_object and (y, x) == (1, 1) else ""
         axes.text(x, y, word, ha="center", va="center", fontsize=8, color=ink)
-    for edge in np.arange(1, max(values.shape)) - 0.5:
+    for edge in np.arange(1, max(shares.shape)) - 0.5:
         axes.axvline(edge, color="white", linewidth=1.5)
         axes.axhline(edge, color="white", linewidth=1.5)

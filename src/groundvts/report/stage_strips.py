@@ -28,5 +28,6 @@ def draw_stages(clips: dict[str, Timeline | None], stem: str | Path, title: str)
             heading += f": {share:.0f} % of the kept tokens lie in the true window"
         rows += [*words(heading, 9, weight="bold"), *kept_rows(clip, known[-1], most), (0.1, None)]
     if known:
-        rows += [*window_rows(known[-1], asked=False), *words(caption(known[-1]), 7, color=SOFT)]
+        said = f"{caption(known[-1])} All rows show the steps of the last."
+        rows += [*window_rows(known[-1], asked=False), *words(said, 7, color=SOFT)]
     return draw_rows(rows, stem)
