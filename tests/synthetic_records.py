@@ -63,10 +63,10 @@ LEVEL = {
 def write_results(folder: Path, skip: tuple[str, ...] = (), videos: int = 12) -> Path:
     """Write a results folder for RUNS less `skip`; three queries a video. Returns `folder`."""
     keys = ("run", "variant", "seed", "sampler", "ratio", "weights", "label")
-    entries = [dict(zip(keys, row, strict=True)) for row in RUNS]
-    for entry in entries:
-        entry["stages"] = {stage: f"stages/{entry['run']}/{stage}" for stage in STAGES}
-    write_json(folder / "runs.json", entries)
+    listed = [dict(zip(keys, row, strict=True)) for row in RUNS]
+    for row in listed[2:]:  # the first two are not trained
+        row["stages"] = {stage: f"stages/{row['run']}/{stage}" for stage in STAGES}
+    write_json(folder / "runs.json", listed)
     moments = _write_moments(folder, videos)
     listed = {"splits": [f"{DATASET}/test"], "training": [DATASET]}
     variants = list(dict.fromkeys(row[1] for row in RUNS))

@@ -9,7 +9,7 @@ from synthetic_records import LEVEL, RUNS, write_results
 
 from groundvts.errors import BadInput
 from groundvts.records import read_record, write_json
-from groundvts.report.choice import Choices
+from groundvts.report.choice import predicted
 from groundvts.report.comparisons import differences
 from groundvts.report.findings import conclusions, stage_conclusions
 from groundvts.report.output import (
@@ -22,13 +22,13 @@ from groundvts.report.output import (
 from groundvts.report.page import write_page
 from groundvts.report.published import read_table
 from groundvts.report.runs import load_runs
+from groundvts.report.strips import dim
 from groundvts.report.tables import (
     beside_paper,
     headline,
     main_table,
     training_table,
 )
-from groundvts.report.timeline import _dim
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = ROOT / "workflow" / "published"
@@ -165,7 +165,7 @@ def test_stage_conclusions_need_the_object_above_the_others(results):
 
 def test_dropped_cells_fade_and_kept_cells_stay():
     frame = np.full((4, 6, 3), 100, dtype=np.uint8)
-    dimmed = _dim(frame, np.array([[True, False, False], [False, False, True]]))
+    dimmed = dim(frame, np.array([[True, False, False], [False, False, True]]))
     assert (dimmed[:2, :2] == 100).all()
     assert (dimmed[2:, 4:] == 100).all()
     assert (dimmed[:2, 2:] > 200).all()
@@ -173,12 +173,12 @@ def test_dropped_cells_fade_and_kept_cells_stay():
 
 
 def test_kept_tokens_are_time_major(results):
-    choices = Choices(results, "vts-0.25-s0")
+    choices = predicted(results, "vts-0.25-s0")
     timeline = choices.timeline(4)
     assert timeline.kept_thw.shape == (16, 2, 2)
     assert timeline.kept_thw.sum() == len(timeline.kept) == 16
     step, row, col = np.argwhere(timeline.kept_thw)[0]
     assert timeline.kept[0] == step * 4 + row * 2 + col
-    inside, chance = choices.inside()
+    inside, chance = choices.inside().mean(axis=0)
     assert inside > chance
-    assert choices.overlap(0, 0) == 100
+    assert choices.shared((0, 0)) == 100

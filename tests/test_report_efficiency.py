@@ -8,7 +8,7 @@ from conftest import ROOT
 from groundvts.records import recording, write_json
 from groundvts.report import efficiency, throughput
 from groundvts.report.efficiency import PREFILL, STAGES, conclusions, load
-from groundvts.report.efficiency_figures import stage_bars, time_against_operations
+from groundvts.report.efficiency_figures import prefill_bars, stage_bars, time_against_operations
 from groundvts.report.notebook import render_notebook
 
 
@@ -200,6 +200,7 @@ def test_without_records_nothing_is_claimed(tmp_path):
 def test_figures_are_drawn(results, tmp_path):
     table = efficiency.prefill_table(load(results, PREFILL))
     assert time_against_operations(table, tmp_path / "figures/prefill").is_file()
+    assert prefill_bars(table, tmp_path / "figures/prefill_stages").is_file()
     stages = efficiency.stage_table(load(results, STAGES))
     assert stage_bars(stages, tmp_path / "figures/stages").is_file()
     assert (tmp_path / "figures/stages.pdf").is_file()
@@ -220,3 +221,18 @@ def test_the_notebook_shows_all_of_it(results):
     ):
         assert words in text
     assert (results / "tables" / "efficiency_prefill.tex").is_file()
+
+
+FIGURES = ("prefill", "prefill_stages", "stages")
+TABLES = ("grouped", "prefill", "profile", "stages", "training")
+
+
+def test_without_records_every_table_and_figure_says_so(tmp_path):
+    page = tmp_path / "notebooks" / "efficiency.html"
+    notebook = ROOT / "notebooks" / "efficiency.ipynb"
+    render_notebook(notebook, page.with_suffix(".ipynb"), page, {"results": str(tmp_path)})
+    assert page.read_text().count("Not measured: run the target efficiency.") == 4
+    for name in TABLES:
+        table = tmp_path / "tables" / f"efficiency_{name}"
+        assert all(table.with_suffix(f".{kind}").is_file() for kind in ("csv", "md", "tex"))
+    assert all((tmp_path / f"figures/{name}.pdf").is_file() for name in FIGURES)

@@ -27,6 +27,8 @@ from groundvts.report.readme import (
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = ROOT / "workflow" / "published"
+TOKENS = ("kept_around_windows", "kept_by_stage", "kept_in_the_frame", "kept_over_time")
+TOKENS += ("tokens_1", "tokens_2", "tokens_3", "two_queries")
 NOTEBOOKS = ("training", "results", "tokens", "benchmarks")
 
 
@@ -67,10 +69,10 @@ def test_notebook_is_thin_and_stripped(name):
 
 def test_notebooks_write_their_tables_and_figures(rendered):
     other = ("qvhighlights_moments", "qvhighlights_highlights_differences", "nextgqa")
-    for stem in ("main", "differences", "paper", "training", *other):
+    for stem in ("main", "differences", "paper", "training", "kept", "kept_by_stage", *other):
         for suffix in ("csv", "md", "tex"):
             assert (rendered / "tables" / f"{stem}.{suffix}").stat().st_size > 0
-    for stem in ("loss", "token_recall", "miou", "tokens_1", "tokens_3", "two_queries"):
+    for stem in ("loss", "token_recall", "miou", *TOKENS):
         for suffix in ("png", "pdf"):
             assert (rendered / "figures" / f"{stem}.{suffix}").stat().st_size > 1000
     assert "Trivial: whole video" in (rendered / "tables/main.md").read_text()
@@ -78,7 +80,7 @@ def test_notebooks_write_their_tables_and_figures(rendered):
         "rows whose interval is not above" in (rendered / "notebooks/benchmarks.html").read_text()
     )
     page = (rendered / "notebooks" / "tokens.html").read_text()
-    assert page.count("<img ") == 4
+    assert page.count("<img ") == len(TOKENS)
     assert not fetched(page)
 
 
@@ -87,7 +89,7 @@ def test_page_shows_and_links_everything(rendered):
     assert "http:" not in text
     assert "https:" not in text
     assert "<script" not in text
-    assert text.count("<img ") == 7
+    assert text.count("<img ") == 3 + len(TOKENS)
     for name in NOTEBOOKS:
         assert f'"notebooks/{name}.html"' in text
     for said in ("Notebook: Ablations</b> is not made yet", "snakemake --cores all efficiency"):

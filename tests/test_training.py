@@ -83,12 +83,26 @@ def test_each_stage_trains_the_groups_it_names(base):
     assert not any("visual.blocks" in name for name in joint.names)
 
 
+def test_looking_at_the_choice_changes_no_weight(base, source, tmp_path, monkeypatch):
+    looked, _ = run(base, source, tmp_path / "a", stage())
+    monkeypatch.setattr("groundvts.training.train.select_tokens", lambda *_: [])
+    blind, _ = run(base, source, tmp_path / "b", stage())
+    name = "adapter_model.safetensors"
+    assert (looked / name).read_bytes() == (blind / name).read_bytes()
+
+
 def test_stages_follow_one_another_and_merge(base, source, tmp_path):
     first, payload = run(base, source, tmp_path, stage(rates={"vts": 1e-2}), name="warmup")
     assert payload["steps"] == 4
     assert payload["loss"]
     assert len((first / "selection.jsonl").read_text().splitlines()) == len(MOMENTS)
+    untrained = select_tokens(load_model(str(base), VTS), source.encoder, source, MOMENTS, PROMPTS)
+    before = [json.loads(s) for s in (first / "selection_before.jsonl").read_text().splitlines()]
+    assert [line["kept"] for line in before] == [line["kept"] for line in untrained]
+    assert before[0]["scores"] == pytest.approx(untrained[0]["scores"])
+    assert before != [json.loads(s) for s in (first / "selection.jsonl").read_text().splitlines()]
     second, _ = run(base, source, tmp_path, stage(), first, "joint")
+    assert not (second / "selection_before.jsonl").exists()
     third, _ = run(base, source, tmp_path, stage(), second, "grounding")
     started = load_model(str(base), VTS).vts.project_visual.weight
     learnt = [

@@ -65,6 +65,7 @@ TRAINED = dict.fromkeys(
     for run in TRAINED_RUNS
     for stage in RUNS[run].stages
 )
+BESIDE = [run for run in MAIN if RUNS[run].vts["sampler"] in ("random", "uniform")]
 SHOWN = [run for run in MAIN if RUNS[run].vts["sampler"] == "vts"][:1] or MAIN[:1]
 PROTOCOLS = [
     f"{R}/protocols/{run}/{name}.json"

@@ -32,10 +32,12 @@ RECORDS = {
         *expand(f"{R}/scores/{{run}}/tokens.json", run=ABLATED if TOY else []),
     ],
     "tokens": [
-        *expand(f"{R}/predictions/{{run}}/charades_sta.jsonl", run=SHOWN),
+        *expand(f"{R}/predictions/{{run}}/charades_sta.jsonl", run=[*SHOWN, *BESIDE]),
         *expand(f"{R}/scores/{{run}}/charades_sta.json", run=SHOWN),
-        moments(TESTS["charades_sta"]),
-        f"{R}/frames/{TESTS['charades_sta']}",
+        *(folder for run in SHOWN for folder in trained_stages(run)),
+        *(moments(place) for place in (TESTS["charades_sta"], config["probe"])),
+        *(f"{R}/frames/{place}" for place in (TESTS["charades_sta"], config["probe"])),
+        *([f"{R}/benchmark/objects.json"] if TOY else []),
     ],
 }
 
@@ -60,16 +62,19 @@ TABLES = {
     "efficiency": [
         f"efficiency_{name}" for name in ("prefill", "profile", "stages", "training", "grouped")
     ],
-    "ablations": [f"ablation_{name}" for name in config["ablations"]],
-    "tokens": [],
+    "ablations": ["claims", *(f"ablation_{name}" for name in config["ablations"])],
+    "tokens": ["kept_by_stage", "kept"],
 }
 FIGURES = {
     "data": ["data"],
     "training": ["loss", "token_recall"],
     "results": ["miou"],
-    "efficiency": ["prefill", "stages"],
-    "ablations": TABLES["ablations"],
-    "tokens": ["tokens_1", "tokens_2", "tokens_3", "two_queries"],
+    "efficiency": ["prefill", "prefill_stages", "stages"],
+    "ablations": ["density", "recall_ratio", *TABLES["ablations"][1:]],
+    "tokens": [
+        *("tokens_1", "tokens_2", "tokens_3", "two_queries"),
+        *("kept_by_stage", "kept_over_time", "kept_around_windows", "kept_in_the_frame"),
+    ],
 }
 
 

@@ -1,11 +1,13 @@
 """Figures of the report in one style: colour-blind-safe, fit for print, saved as png and pdf."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from groundvts.report.runs import STAGES, Run
@@ -22,12 +24,29 @@ COLOURS = {
     "control-random-choice": "#CC79A7",
     "control-constant-weights": "#E69F00",
 }
+LINES = {
+    "vts": "-",
+    "random": (0, (5, 1.5)),
+    "uniform": (0, (1, 1)),
+    "full": (0, (6, 1.5, 1, 1.5)),
+    "internvl": (0, (8, 1.5)),
+}
+MARKERS = {
+    "vts": "o",
+    "random": "s",
+    "uniform": "^",
+    "full": "D",
+    "internvl": "v",
+    "control-random-choice": "X",
+    "control-constant-weights": "P",
+}
 SERIES = {"object": "queried object", "distractors": "other objects", "interval": "true window"}
 SERIES_STYLE = {
     "object": ("#D55E00", "-", "o"),
     "distractors": ("#0072B2", "--", "s"),
     "interval": ("#595959", ":", "^"),
 }
+ACROSS = 4  # panels side by side
 STYLE = sns.axes_style("ticks") | {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -73,6 +92,22 @@ def colour(variant: str) -> str:
     return COLOURS.get(variant, COLOURS.get(variant.split("-")[0], "#333333"))
 
 
+def look(variant: str, ratio: float | None) -> dict:
+    """How a variant's line is drawn, told apart in grey too; hollow markers: a ratio from 0.5."""
+    kind = variant if variant in MARKERS else variant.split("-")[0]
+    hollow = {"markerfacecolor": "white"} if ratio and 0.5 <= ratio < 1 else {}
+    style = {"color": colour(variant), "linestyle": LINES.get(kind, "-"), "markersize": 4.5}
+    return style | {"marker": MARKERS.get(kind, "."), "markeredgewidth": 1.1} | hollow
+
+
+@styled
+def nothing(words: str, stem: str | Path) -> Path:
+    """A figure that says why there is none."""
+    figure = Figure(figsize=(5.0, 0.6))
+    figure.text(0.5, 0.5, words, ha="center", va="center", style="italic", parse_math=False)
+    return save(figure, stem)
+
+
 def short(variant: str) -> str:
     """A variant's name for axes and legends: `vts-0.25` is `VTS 0.25`."""
     known = {
@@ -88,31 +123,48 @@ def short(variant: str) -> str:
 
 @styled
 def loss_curves(runs: list[Run], stem: str | Path) -> Path:
-    """Training loss over steps, one panel per stage, one line per run; dashed where ratio is 0.5.
+    """Training loss over steps, one panel per stage, one line per variant.
 
-    Several seeds of a variant share colour and style.
+    Several seeds of a variant are a band from the least to the greatest about their mean; each
+    panel has its own scale.
     """
     stages = [stage for stage in STAGES if any(stage in run.stages for run in runs)]
-    figure = Figure(figsize=(3.2 * len(stages), 3.1), layout="constrained")
-    panels = figure.subplots(1, len(stages), squeeze=False, sharey=True)[0]
-    handles = {}
+    figure = Figure(figsize=(3.1 * len(stages), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(stages), squeeze=False)[0]
+    variants = {run.variant: run.ratio for run in runs}
     for axes, stage in zip(panels, stages, strict=True):
-        for run in runs:
-            if stage not in run.stages:
-                continue
-            points = pd.DataFrame(run.stages[stage]["loss"])
-            smooth = points.loss.rolling(max(1, len(points) // 15), min_periods=1).mean()
-            style = "--" if run.ratio == 0.5 else "-"
-            width = 1.6 if run.sampler == "vts" else 1.1
-            (line,) = axes.plot(
-                points.step, smooth, style, color=colour(run.variant), linewidth=width
-            )
-            handles.setdefault(short(run.variant).replace("\n", " "), line)
+        for place, (variant, ratio) in enumerate(variants.items()):
+            curves = [_smooth(run.stages[stage]["loss"]) for run in runs
+                      if run.variant == variant and stage in run.stages]  # fmt: skip
+            if curves:
+                seeds = pd.concat(curves, axis=1)
+                every = max(1, len(seeds) // 5)
+                marks = (place * every // len(variants), every)  # not one above the other
+                style = look(variant, ratio) | {"linewidth": 1.2, "markevery": marks}
+                name = short(variant).replace("\n", " ")
+                axes.plot(seeds.index, seeds.mean(axis=1), label=name, **style)
+                spread = (seeds.min(axis=1), seeds.max(axis=1))
+                axes.fill_between(seeds.index, *spread, color=style["color"], alpha=0.15, lw=0)
         axes.set(title=f"{STAGES.index(stage) + 1} {stage}", xlabel="step")
         axes.grid(axis="y", alpha=0.3)
     panels[0].set_ylabel("loss (running mean)")
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=4)
+    legend(figure, panels, ncols=4)
     return save(figure, stem)
+
+
+def _smooth(points: list[dict]) -> pd.Series:
+    """Running mean of a loss over a fifteenth of its points, by step."""
+    loss = pd.DataFrame(points).set_index("step").loss
+    return loss.rolling(max(1, len(loss) // 15), min_periods=1).mean()
+
+
+def legend(figure: Figure, panels: Iterable[Axes], ncols: int) -> None:
+    """One legend of all that the panels show, below them."""
+    found = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    figure.legend(found.values(), found, loc="outside lower center", ncols=min(ncols, len(found)))
 
 
 @styled
@@ -142,7 +194,11 @@ def score_bars(table: pd.DataFrame, singles: pd.DataFrame, stem: str | Path) -> 
         axes.axvline(value, color="black", linestyle="--", linewidth=1.1, zorder=1.5)
         axes.text(value, len(rows) - 0.33, f"constant span {value:.1f}", ha="center", va="bottom")
     axes.set_yticks(range(len(rows)), [short(variant) for variant in rows.variant])
-    axes.set(xlim=(0, 100), xlabel="mIoU (%), 95 % interval", ylim=(-0.6, len(rows) - 0.4))
+    axes.set(
+        xlim=(0, 100),
+        xlabel="mIoU (%) with 95 % interval; dots: single seeds",
+        ylim=(-0.6, len(rows) - 0.4),
+    )
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
@@ -157,32 +213,38 @@ def token_recall(runs: list[Run], stem: str | Path) -> Path:
     is chance (the ratio).
     """
     chosen = [run for run in runs if run.tokens and run.sampler == "vts"]
-    figure = Figure(figsize=(2.3 * max(len(chosen), 2), 2.9), layout="constrained")
-    panels = figure.subplots(1, max(len(chosen), 1), squeeze=False, sharey=True)[0]
-    for axes, run in zip(panels, chosen, strict=False):
-        stages = [stage for stage in STAGES if stage in run.tokens["after"]]
-        chance = 100 * run.ratio
-        axes.axhline(chance, color="#9E9E9E", linewidth=1.4, label="chance (the ratio)")
-        for name, (shade, style, marker) in SERIES_STYLE.items():
-            shares = [run.tokens["after"][stage].get(name) for stage in stages]
-            if None in shares:
-                continue
-            values = np.array(
-                [[share[key] for key in ("value", "low", "high")] for share in shares]
-            )
-            spread = np.abs(values[:, 1:] - values[:, :1]).T
-            axes.errorbar(
-                range(len(stages)), values[:, 0], spread, color=shade, linestyle=style,
-                marker=marker, markersize=4, capsize=2, label=SERIES[name],
-            )  # fmt: skip
-        name = short(run.variant)
-        axes.set_title(f"{name}, seed {run.seed}" if "\n" in name else f"{name}\nseed {run.seed}")
-        axes.title.set_fontsize(8.5)
-        axes.set_xticks(range(len(stages)), stages, fontsize=8)
-        axes.set(ylim=(0, 104), xlim=(-0.25, len(stages) - 0.75))
-        axes.grid(axis="y", alpha=0.3)
-    panels[0].set_ylabel("tokens kept (%)")
-    if chosen:
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    if not chosen:
+        return nothing("Where objects lie is known of the toy benchmark alone.", stem)
+    rows, width = -(-len(chosen) // ACROSS), min(len(chosen), ACROSS)
+    figure = Figure(figsize=(max(2.1 * width, 4.6), 2.3 * rows + 0.5), layout="constrained")
+    panels = figure.subplots(rows, width, squeeze=False, sharey=True)
+    for axes, run in zip(panels.flat, chosen, strict=False):
+        _recall(axes, run)
+    for axes in panels.flat[len(chosen) :]:
+        axes.set_axis_off()
+    for axes in panels[:, 0]:
+        axes.set_ylabel("tokens kept (%)")
+    legend(figure, panels.flat, ncols=4)
     return save(figure, stem)
+
+
+def _recall(axes: Axes, run: Run) -> None:
+    """One run's panel."""
+    stages = [stage for stage in STAGES if stage in run.tokens["after"]]
+    axes.axhline(100 * run.ratio, color="#9E9E9E", linewidth=1.4, label="chance (the ratio)")
+    for name, (shade, style, marker) in SERIES_STYLE.items():
+        shares = [run.tokens["after"][stage].get(name) for stage in stages]
+        if None in shares:
+            continue
+        values = np.array([[share[key] for key in ("value", "low", "high")] for share in shares])
+        spread = np.abs(values[:, 1:] - values[:, :1]).T
+        axes.errorbar(
+            range(len(stages)), values[:, 0], spread, color=shade, linestyle=style,
+            marker=marker, markersize=4, capsize=2, label=SERIES[name],
+        )  # fmt: skip
+    name = short(run.variant)
+    axes.set_title(f"{name}, seed {run.seed}" if "\n" in name else f"{name}\nseed {run.seed}")
+    axes.title.set_fontsize(7.8)
+    axes.set_xticks(range(len(stages)), [f"{STAGES.index(stage) + 1}" for stage in stages])
+    axes.set(ylim=(0, 104), xlim=(-0.25, len(stages) - 0.75), xlabel="after stage")
+    axes.grid(axis="y", alpha=0.3)

@@ -68,9 +68,14 @@ def outline(axes: Axes, kept: np.ndarray, box: tuple, cell: float) -> None:
     axes.add_collection(LineCollection(lines, **style, zorder=2), autolim=False)
 
 
-def draw_kept(axes: Axes, counts: np.ndarray, tokens: int, step: float, inch: float) -> None:
-    """Kept tokens of each step (t,) of `step` s, dark where many; as numbers where they fit."""
-    most = max(1, int(counts.max()))
+def draw_kept(
+    axes: Axes, counts: np.ndarray, tokens: int, step: float, inch: float, most: int | None = None
+) -> None:
+    """Kept tokens of each step (t,) of `step` s, dark where many; as numbers where they fit.
+
+    `most` has the darkest shade (None: the most of these).
+    """
+    most = most or max(1, int(counts.max()))
     wide = step * inch >= 0.07
     edges = np.arange(len(counts) + 1) * step
     shade = {"edgecolors": "white", "linewidth": 0.8} if wide else {"rasterized": True}
@@ -83,7 +88,7 @@ def draw_kept(axes: Axes, counts: np.ndarray, tokens: int, step: float, inch: fl
             axes.text((place + 0.5) * step, 0.47, count, **middle, fontsize=SMALL, color=ink)
         aside(axes, f"of {tokens}")
     else:
-        aside(axes, f"{counts.min()} to {most}\nof {tokens}")
+        aside(axes, f"{counts.min()} to {counts.max()}\nof {tokens}")
 
 
 def draw_scores(axes: Axes, sums: np.ndarray, step: float, answered: Sequence[Window]) -> None:

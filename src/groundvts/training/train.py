@@ -69,6 +69,7 @@ def train_stage(
 ) -> Iterator[dict]:
     """Trains one stage and writes its adapter with `selection.jsonl` to `job.partial`.
 
+    A stage that follows none writes `selection_before.jsonl` too: what is kept before training.
     What the block adds there goes with it to `job.out`, when the block has ended well.
     `data` holds conversations beside the source of their videos (a feature cache or frames);
     `probe` are moments on which the trained sampler's choice is recorded, as saved. Gives the
@@ -84,8 +85,11 @@ def train_stage(
                 yield {}
                 return
             model = PeftModel.from_pretrained(job.load(), job.partial).eval()
-            selection = select_tokens(model.get_base_model(), encoder, probe_source, probe, prompts)
-            write_jsonl(job.partial / "selection.jsonl", selection)
+            asked = (model.get_base_model(), encoder, probe_source, probe, prompts)
+            write_jsonl(job.partial / "selection.jsonl", select_tokens(*asked))
+            if job.previous is None:
+                with model.disable_adapter():  # the base with its sampling module as it starts
+                    write_jsonl(job.partial / "selection_before.jsonl", select_tokens(*asked))
             yield payload
             shutil.rmtree(job.out, ignore_errors=True)
             job.partial.rename(job.out)
