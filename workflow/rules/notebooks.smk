@@ -7,6 +7,7 @@ REPORT = sorted(str(path) for path in Path(LIBRARY, "report").glob("*.py"))
 ABLATED = dict.fromkeys(
     run for name in config["ablations"] for run in ablation_runs(name) if run in RUNS
 )
+REDONE = {one["published"]["table"] for one in config["ablations"].values() if one["published"]}
 RECORDS = {
     "data": [
         *expand(f"{R}/data/{{place}}/validation.json", place=SPLITS),
@@ -29,6 +30,7 @@ RECORDS = {
     "efficiency": MEASURED,
     "ablations": [
         *expand(f"{R}/ablations/{{name}}/comparisons.json", name=config["ablations"]),
+        *expand("workflow/published/{name}.csv", name=sorted(REDONE)),
         *expand(f"{R}/scores/{{run}}/tokens.json", run=ABLATED if TOY else []),
     ],
     "tokens": [
@@ -60,7 +62,7 @@ TABLES = {
     "efficiency": [
         f"efficiency_{name}" for name in ("prefill", "profile", "stages", "training", "grouped")
     ],
-    "ablations": [f"ablation_{name}" for name in config["ablations"]],
+    "ablations": ["claims", *(f"ablation_{name}" for name in config["ablations"])],
     "tokens": [],
 }
 FIGURES = {
@@ -68,7 +70,11 @@ FIGURES = {
     "training": ["loss", "token_recall"],
     "results": ["miou"],
     "efficiency": ["prefill", "stages"],
-    "ablations": TABLES["ablations"],
+    "ablations": [
+        "recall_ratio",
+        *(f"ablation_{name}" for name in config["ablations"]),
+        *(["density"] if "density" in config["ablations"] else []),
+    ],
     "tokens": ["tokens_1", "tokens_2", "tokens_3", "two_queries"],
 }
 

@@ -45,6 +45,7 @@ rule list_ablation:
             **config["ablations"][w.ablation],
             "benchmark": MAIN_BENCHMARK,
             "place": list(config["ablations"]).index(w.ablation),
+            "densities": {variant_of(run): density(run) for run in ablation_runs(w.ablation)},
         },
     message:
         "Listing the runs of ablation {wildcards.ablation}"
