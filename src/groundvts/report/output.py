@@ -111,7 +111,10 @@ def joining(table: pd.DataFrame) -> str:
 
 
 def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, caption: str) -> None:
-    """Write `stem`.csv (tidy, unrounded), `stem`.md and `stem`.tex (printed form)."""
+    """Write `stem`.csv (tidy, unrounded), `stem`.md and `stem`.tex (printed form).
+
+    Headings of two levels stand over each other in LaTeX, with a rule below each that is named.
+    """
     stem = Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     files = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in ("csv", "md", "tex")}
@@ -119,22 +122,34 @@ def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, ca
     files["md"].write_text(f"{markdown(printed)}\n\n{caption}\n", encoding="utf-8")
     tex = printed.map(_latex).rename(columns=_latex)
     numbers = len(tex.columns) - 1
-    files["tex"].write_text(
-        tex.style.hide(axis="index").to_latex(
-            hrules=True,
-            caption=_latex(caption),
-            label=f"tab:{stem.name}",
-            column_format="l" + "r" * numbers,
-        ),
-        encoding="utf-8",
+    text = tex.style.hide(axis="index").to_latex(
+        hrules=True,
+        caption=_latex(caption),
+        label=f"tab:{stem.name}",
+        column_format="l" + "r" * numbers,
+        multicol_align="c",
     )
+    if tex.columns.nlevels > 1:
+        text = text.replace(" \\\\\n", f" \\\\\n{_rules(tex.columns)}\n", 1)
+    files["tex"].write_text(text, encoding="utf-8")
+
+
+def _rules(columns: pd.MultiIndex) -> str:
+    """A rule below each group of columns that has a name."""
+    groups = list(columns.get_level_values(0))
+    spans = {name: (groups.index(name) + 1, groups.index(name) + groups.count(name))
+             for name in groups if name}  # fmt: skip
+    return " ".join(f"\\cmidrule(lr){{{first}-{last}}}" for first, last in spans.values())
 
 
 def markdown(printed: pd.DataFrame) -> str:
-    """A Markdown table of text cells; one without rows says so."""
+    """A Markdown table of text cells, a heading's group before it; one without rows says so."""
     if printed.empty:
         return "None."
-    lines = [list(map(str, printed.columns)), ["---"] * len(printed.columns)]
+    headings = [
+        name if isinstance(name, str) else ": ".join(filter(None, name)) for name in printed.columns
+    ]
+    lines = [headings, ["---"] * len(headings)]
     lines += [[str(cell).replace("|", "\\|") for cell in row] for row in printed.to_numpy()]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
