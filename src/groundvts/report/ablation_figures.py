@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -30,10 +31,10 @@ def draw_ablation(ablation: Ablation, stem: str | Path) -> Path:
         1, panels, sharey=True, squeeze=False, width_ratios=(5, 3)[:panels]
     )[0]
     _draw_ours(ours, ablation, table)
-    seeds = [f"{name} ({count})" for name, count in zip(table.name, table["count"], strict=True)]
-    ours.set_yticks(range(len(table)), seeds)
+    names = [fill(f"{row['name']} ({row['count']})", 36) for _, row in table.iterrows()]
+    ours.set_yticks(range(len(table)), names)
     ours.set(ylim=(-0.6, len(table) - 0.4), title=f"Here ({ablation.scale} scale)")
-    ours.set_xlabel(f"{METRIC} (%), 95 % interval; small: seeds")
+    ours.set_xlabel(f"{METRIC} (%), 95 % interval; hollow: single seeds (how many)")
     for axes in paper:
         _draw_paper(axes, table)
     for axes in (ours, *paper):
@@ -81,11 +82,11 @@ def draw_density(ablation: Ablation, stem: str | Path) -> Path:
     """
     figure = Figure(figsize=(7.6, 3.7), layout="constrained")
     ours, paper = figure.subplots(1, 2, sharex=True, sharey=True)
-    for (words, shade, line, marker), rows in _lines(ablation):
+    for place, ((words, shade, line, marker), rows) in enumerate(_lines(ablation)):
         bars = np.abs(rows[[f"{METRIC} low", f"{METRIC} high"]].to_numpy().T - rows[METRIC].array)
         ours.errorbar(
-            rows.density, rows[METRIC], bars, color=shade, linestyle=line, marker=marker, ms=5,
-            capsize=3, lw=1.5, label=words, mfc="white" if line == "" else shade,
+            rows.density + 0.02 * (place - 1), rows[METRIC], bars, color=shade, linestyle=line,
+            marker=marker, ms=5, mfc=shade if line else "white", capsize=3, lw=1.5, label=words,
         )  # fmt: skip
     for method, (_, shade, line, marker) in METHODS.items():
         rows = ablation.published[ablation.published.method == method].sort_values("density")

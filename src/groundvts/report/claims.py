@@ -43,7 +43,10 @@ def judged(ablations: list[Ablation]) -> pd.DataFrame:
 def _judged(ablation: Ablation, claim: dict[str, Any]) -> dict[str, Any]:
     sides = {side: ablation.rows.loc[claim[side]] for side in ("better", "worse")}
     found = ablation.pairs[claim["better"], claim["worse"]]
-    row = {"ablation": ablation.name, "source": ablation.about["source"], **claim}
+    source = (
+        ablation.about["source"] if ablation.published is None else ablation.published.table.iloc[0]
+    )
+    row = {"ablation": ablation.name, "source": source, **claim}
     for side, one in sides.items():
         row |= {f"{side} name": one["name"], f"{side} seeds": one["count"]}
     row |= {key: value for key, value in found.items() if key.split()[0] == METRIC}
@@ -101,10 +104,14 @@ def tally(claims: pd.DataFrame) -> list[str]:
     if claims.empty:
         return ["No ablation makes a claim."]
     lines = []
-    for which, words in ((claims[claims.main], "main claims"), (claims[~claims.main], "others")):
-        counts = ", ".join(f"{(which.verdict == v).sum()} {v}" for v in (HOLDS, FAILS, OPEN))
-        lines.append(f"Of {len(which)} {words}: {counts}.")
-    for found, words in ((FAILS, "Do not hold here"), (OPEN, "Are not told apart here")):
+    for which, words in (
+        (claims[claims.main], "main claims (the first rows)"),
+        (claims[~claims.main], "others"),
+    ):
+        counts = [(which.verdict == found).sum() for found in (HOLDS, FAILS, OPEN)]
+        kinds = zip(counts, ("hold", "do not hold", "are not told apart"), strict=True)
+        lines.append(f"Of {len(which)} {words} {', '.join(f'{n} {kind}' for n, kind in kinds)}.")
+    for found, words in ((FAILS, "Do not hold here"), (OPEN, "Not told apart here")):
         if len(named := claims[claims.verdict == found]):
             lines.append(f"{words}: {'; '.join(named.says)}.")
     weak = (claims[["better seeds", "worse seeds"]].min(axis=1) < ENOUGH).sum()

@@ -121,17 +121,43 @@ def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, ca
     table.to_csv(files["csv"], index=False)
     files["md"].write_text(f"{markdown(printed)}\n\n{caption}\n", encoding="utf-8")
     tex = printed.map(_latex).rename(columns=_latex)
-    numbers = len(tex.columns) - 1
     text = tex.style.hide(axis="index").to_latex(
         hrules=True,
         caption=_latex(caption),
         label=f"tab:{stem.name}",
-        column_format="l" + "r" * numbers,
+        column_format="".join(
+            "r" if width is None else _text_column(width) for width in _widths(tex)
+        ),
         multicol_align="c",
     )
     if tex.columns.nlevels > 1:
         text = text.replace(" \\\\\n", f" \\\\\n{_rules(tex.columns)}\n", 1)
     files["tex"].write_text(text, encoding="utf-8")
+
+
+def html_table(printed: pd.DataFrame) -> str:
+    """The table for a notebook: words to the left, numbers to the right and never broken."""
+    words = [width is not None for width in _widths(printed)]
+    kinds = {True: "text-align: left", False: "text-align: right; white-space: nowrap"}
+    cells = pd.DataFrame([[kinds[w] for w in words]] * len(printed), columns=printed.columns)
+    heads = [{"selector": "th.col_heading", "props": "text-align: center"}]
+    style = printed.style.hide(axis="index").set_table_styles(heads)
+    if len(printed):
+        style = style.apply(lambda _: cells, axis=None)
+    return style.to_html()
+
+
+def _widths(printed: pd.DataFrame) -> list[int | None]:
+    """The longest cell of each column of words; None for a column of numbers."""
+    columns = [printed.iloc[:, place].astype(str) for place in range(len(printed.columns))]
+    return [
+        int(cells.str.len().max()) if cells.str.match(r"[^\W\d]").any() else None
+        for cells in columns
+    ]
+
+
+def _text_column(width: int) -> str:
+    return "l" if width <= 28 else "p{4cm}"
 
 
 def _rules(columns: pd.MultiIndex) -> str:

@@ -10,13 +10,14 @@ from groundvts.report.ablations import Ablation
 from groundvts.report.figures import COLOURS, save, styled
 
 SHARES = {"interval": "Tokens of the true window", "object": "Tokens of the queried object"}
-# What the line is: colour, line, marker, and the start of its variants' names
+WORDS = {"interval": "true window's tokens", "object": "queried object's"}
 LINES = {
-    "GroundVTS, trained at this ratio": (COLOURS["vts"], "-", "o"),
-    "GroundVTS, trained at ratio 0.5": (COLOURS["control-random-choice"], "-.", "D"),
-    "uniform drop": (COLOURS["uniform"], ":", "^"),
-    "random drop": (COLOURS["random"], "--", "s"),
+    "GroundVTS, trained at this ratio": {"color": COLOURS["vts"], "fmt": "-o"},
+    "GroundVTS, trained at ratio 0.5": {"color": COLOURS["control-random-choice"], "fmt": "-.D"},
+    "random drop": {"color": COLOURS["random"], "fmt": "--s", "ms": 8, "mfc": "white"},
+    "uniform drop": {"color": COLOURS["uniform"], "fmt": ":^"},
 }
+# Lines by how the names of their variants begin.
 STARTS = {"vts-0.5-asked-": "GroundVTS, trained at ratio 0.5"}
 STARTS |= {"uniform-": "uniform drop", "random-": "random drop"}
 STARTS |= {"vts-": "GroundVTS, trained at this ratio"}
@@ -50,13 +51,11 @@ def draw_recall(table: pd.DataFrame, stem: str | Path) -> Path:
     panels = figure.subplots(1, len(SHARES), sharex=True, sharey=True)
     for axes, (share, title) in zip(panels, SHARES.items(), strict=True):
         axes.plot([0, 1], [0, 100], color="#9E9E9E", lw=1.4, label="chance")
-        for line, (shade, style, marker) in LINES.items():
+        for line, style in LINES.items():
             rows = table[(table.share == share) & (table.line == line)]
             bars = np.abs(rows[["low", "high"]].to_numpy().T - rows.value.array)
-            axes.errorbar(
-                rows.ratio, rows.value, bars, color=shade, linestyle=style, marker=marker, ms=5,
-                capsize=2, lw=1.5, label=line,
-            )  # fmt: skip
+            look = {"ms": 5, "capsize": 2, "lw": 1.5} | style
+            axes.errorbar(rows.ratio, rows.value, bars, label=line, **look)
         axes.set(title=title, xlabel="ratio of tokens kept", xlim=(0, 1.05), ylim=(0, 104))
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("kept (%), 95 % interval")
@@ -77,6 +76,3 @@ def recall_words(table: pd.DataFrame) -> list[str]:
         if parts:
             lines.append(f"{line[0].upper()}{line[1:]} keeps {'; '.join(parts)}.")
     return lines or ["No run records whose tokens it keeps."]
-
-
-WORDS = {"interval": "true window's tokens", "object": "queried object's"}
