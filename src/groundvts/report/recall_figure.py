@@ -58,6 +58,8 @@ def draw_recall(table: pd.DataFrame, stem: str | Path) -> Path:
             axes.errorbar(rows.ratio, rows.value, bars, label=line, **look)
         axes.set(title=title, xlabel="ratio of tokens kept", xlim=(0, 1.05), ylim=(0, 104))
         axes.grid(alpha=0.3)
+        if not (table.share == share).any():
+            axes.text(0.5, 10, "no run records them", ha="center")
     panels[0].set_ylabel("kept (%), 95 % interval")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return save(figure, stem)
