@@ -31,10 +31,12 @@ def draw_ablation(ablation: Ablation, stem: str | Path) -> Path:
         1, panels, sharey=True, squeeze=False, width_ratios=(5, 3)[:panels]
     )[0]
     _draw_ours(ours, ablation, table)
-    names = [fill(f"{row['name']} ({row['count']})", 36) for _, row in table.iterrows()]
+    names = [
+        fill(f"{row['name']}\N{NO-BREAK SPACE}({row['count']})", 40) for _, row in table.iterrows()
+    ]
     ours.set_yticks(range(len(table)), names)
     ours.set(ylim=(-0.6, len(table) - 0.4), title=f"Here ({ablation.scale} scale)")
-    ours.set_xlabel(f"{METRIC} (%), 95 % interval; hollow: single seeds (how many)")
+    ours.set_xlabel(f"{METRIC} (%), 95 % interval; hollow: single seeds; (n): how many")
     for axes in paper:
         _draw_paper(axes, table)
     for axes in (ours, *paper):
@@ -45,7 +47,10 @@ def draw_ablation(ablation: Ablation, stem: str | Path) -> Path:
 
 def _draw_ours(axes: Axes, ablation: Ablation, table: pd.DataFrame) -> None:
     axes.axvline(table[METRIC].iloc[-1], color="black", linestyle="--", linewidth=1, zorder=1)
-    right = table[f"{METRIC} high"].max() * 1.02
+    singles = {variant: ablation.singles(variant) for variant in table.variant}
+    low = min(table[f"{METRIC} low"].min(), *map(min, singles.values()))
+    high = table[f"{METRIC} high"].max()
+    right = high + 0.03 * (high - low)
     for place, row in table.iterrows():
         first = place == len(table) - 1
         shade = COLOURS["vts"] if first else COLOURS["random"]
@@ -53,21 +58,24 @@ def _draw_ours(axes: Axes, ablation: Ablation, table: pd.DataFrame) -> None:
             row[METRIC], place, xerr=_bars(row), color=shade, fmt="D" if first else "o", ms=5,
             capsize=3, lw=1.6,
         )  # fmt: skip
-        singles = ablation.singles(row.variant)
-        if len(singles) > 1:
-            axes.plot(singles, [place - 0.22] * len(singles), "o", mfc="white", mec=shade, ms=3)
+        seeds = singles[row.variant]
+        if len(seeds) > 1:
+            axes.plot(seeds, [place - 0.22] * len(seeds), "o", mfc="white", mec=shade, ms=3)
         axes.text(right, place, f"{row[METRIC]:.1f}", va="center", fontsize=8)
-    axes.set_xlim(0, right * 1.11)
+    axes.set_xlim(max(low - 0.06 * (high - low), 0), right + 0.13 * (high - low))
 
 
 def _draw_paper(axes: Axes, table: pd.DataFrame) -> None:
     values = table[PAPER + METRIC]
+    low, high = values.min(), values.max()
+    right = high + 0.08 * (high - low)
     axes.axvline(values.iloc[-1], color="black", linestyle="--", linewidth=1, zorder=1)
     axes.plot(values, range(len(table)), "s", color="#404040", ms=4.5)
     for place, value in enumerate(values):
         if pd.notna(value):
-            axes.text(values.max() * 1.06, place, f"{value:.1f}", va="center", fontsize=8)
-    axes.set(xlim=(0, values.max() * 1.24), title=PAPER_HEADING, xlabel=f"{METRIC} (%)")
+            axes.text(right, place, f"{value:.1f}", va="center", fontsize=8)
+    axes.set_xlim(low - 0.1 * (high - low), right + 0.22 * (high - low))
+    axes.set(title=PAPER_HEADING, xlabel=f"{METRIC} (%)")
 
 
 def _bars(row: pd.Series) -> list[list[float]]:
@@ -94,6 +102,7 @@ def draw_density(ablation: Ablation, stem: str | Path) -> Path:
     ours.set(title=f"Here ({ablation.scale} scale)", ylabel=f"{METRIC} (%)")
     paper.set(title=f"{PAPER_HEADING}, {ablation.published.table.iloc[0]}", ylim=(0, None))
     for axes in (ours, paper):
+        axes.set_xticks(np.arange(0, 2.1, 0.5))
         axes.set_xlabel("density: frames per second × share of tokens kept")
         axes.grid(alpha=0.3)
     figure.legend(*ours.get_legend_handles_labels(), loc="outside lower center", ncols=2)

@@ -17,12 +17,12 @@ def findings(ablation: Ablation) -> list[str]:
     first = ablation.table.iloc[0]
     return [
         f"{first['name']} scores {span(first, METRIC)} {METRIC} ({_seeds(first)}).",
+        *choice_and_weights(ablation),
         *_groups(ablation.table.iloc[1:]),
         *_order(ablation),
         *_few_seeds(ablation.table),
         *_recall(ablation.table),
         *_failed(ablation.table),
-        *choice_and_weights(ablation),
         *([ablation.about["note"]] if ablation.about["note"] else []),
     ]
 
@@ -33,7 +33,7 @@ def _groups(rows: pd.DataFrame) -> list[str]:
         sides = [verdict(row[f"{DIFFERENCE} low"], row[f"{DIFFERENCE} high"]) == found
                  for _, row in rows.iterrows()]  # fmt: skip
         ranked = rows[sides].sort_values(DIFFERENCE, ascending=found != HOLDS)
-        named = [f"{row['name']} {span(row, DIFFERENCE, '+.1f')}" for _, row in ranked.iterrows()]
+        named = [f"{row['name']} {span(row, DIFFERENCE, '+z.1f')}" for _, row in ranked.iterrows()]
         if named:
             lines.append(f"{words}: {'; '.join(named)} points.")
     return lines
@@ -90,8 +90,10 @@ def _recall(table: pd.DataFrame) -> list[str]:
 
 def _failed(table: pd.DataFrame) -> list[str]:
     lost = table[table.failed > 0]
-    rows = "; ".join(f"{row['name']} {row.failed} of {row.asked}" for _, row in lost.iterrows())
-    return [f"Answers without a usable window, which count as zero: {rows}."] if rows else []
+    rows = "; ".join(
+        f"{row['name']} {100 * row.failed / row.asked:.1f}" for _, row in lost.iterrows()
+    )
+    return [f"Answers without a usable window, which count as zero, %: {rows}."] if rows else []
 
 
 def choice_and_weights(ablation: Ablation) -> list[str]:
@@ -112,7 +114,7 @@ def choice_and_weights(ablation: Ablation) -> list[str]:
     rest = both[METRIC] - choice[METRIC] - weights[METRIC]
 
     def points(found: pd.Series) -> str:
-        return span(found, METRIC, "+.1f")
+        return span(found, METRIC, "+z.1f")
 
     return [
         f"Against random tokens with constant weights, the choice alone (VTS choice, constant "
@@ -130,4 +132,4 @@ def _share(part: pd.Series, whole: pd.Series) -> str:
     """What part of a gain that is above 0 another is."""
     if not whole[f"{METRIC} low"] > 0:
         return ""
-    return f", {100 * part[METRIC] / whole[METRIC]:.0f} % of the gain of both,"
+    return f" ({100 * part[METRIC] / whole[METRIC]:.0f} % of the gain of both)"

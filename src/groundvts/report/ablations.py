@@ -135,7 +135,7 @@ def shown_ablation(ablation: Ablation) -> pd.DataFrame:
     """The printed form in the paper's columns, ours beside the paper's; headings of two levels."""
     table = ablation.table
     ours = f"Here ({ablation.scale} scale)"
-    marks = [f" {MARK}" if older else "" for older in table.older]
+    marks = [f"\N{NO-BREAK SPACE}{MARK}" if older else "" for older in table.older]
     names = [name + mark for name, mark in zip(table.name, marks, strict=True)]
     columns = {("", "Row"): names}
     if table.density.nunique() > 1:
@@ -144,11 +144,11 @@ def shown_ablation(ablation: Ablation) -> pd.DataFrame:
     for name in RETRIEVAL[:-1]:
         columns[ours, name] = _cells(table[name], ".1f")
     columns[ours, METRIC] = with_interval(table, METRIC)
-    columns[ours, LESS] = with_interval(table, DIFFERENCE, "+.1f")
+    columns[ours, LESS] = with_interval(table, DIFFERENCE, "+z.1f")
     if ablation.published is not None:
         for name in RETRIEVAL:
             columns[PAPER_HEADING, name] = _cells(table[PAPER + name], ".1f")
-        columns[PAPER_HEADING, LESS] = _cells(table[PAPER + DIFFERENCE], "+.1f")
+        columns[PAPER_HEADING, LESS] = _cells(table[PAPER + DIFFERENCE], "+z.1f")
     return pd.DataFrame(columns)
 
 

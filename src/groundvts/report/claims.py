@@ -71,7 +71,7 @@ def shown_claims(claims: pd.DataFrame) -> pd.DataFrame:
             "than": list(claims["worse name"]),
             "Paper": list(claims.source.fillna(EMPTY)),
             "Its difference": [_points(row["paper difference"]) for row in rows],
-            "Difference here": [span(row, METRIC, "+.1f") for row in rows],
+            "Difference here": [span(row, METRIC, "+z.1f") for row in rows],
             "Seeds": [f"{row['better seeds']} / {row['worse seeds']}" for row in rows],
             "Verdict here": list(claims.verdict),
         }
@@ -84,7 +84,7 @@ def sentence(row: pd.Series) -> str:
     theirs = "" if pd.isna(paper) else f"; in the paper {_points(paper)} ({row.source})"
     return (
         f"{row.says}: **{row.verdict}**. {row['better name']} less {row['worse name']}: "
-        f"{span(row, METRIC, '+.1f')} points{theirs}.{_few_seeds(row)}"
+        f"{span(row, METRIC, '+z.1f')} points{theirs}.{_few_seeds(row)}"
     )
 
 
@@ -123,4 +123,4 @@ def tally(claims: pd.DataFrame) -> list[str]:
 
 
 def _points(value: float | None) -> str:
-    return EMPTY if value is None or pd.isna(value) else f"{value:+.1f}"
+    return EMPTY if value is None or pd.isna(value) else f"{value:+z.1f}"

@@ -137,9 +137,13 @@ def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, ca
 
 def html_table(printed: pd.DataFrame) -> str:
     """The table for a notebook: words to the left, numbers to the right and never broken."""
-    words = [width is not None for width in _widths(printed)]
-    kinds = {True: "text-align: left", False: "text-align: right; white-space: nowrap"}
-    cells = pd.DataFrame([[kinds[w] for w in words]] * len(printed), columns=printed.columns)
+    styles = [
+        f"text-align: {'right' if width is None else 'left'}; "
+        + ("" if width and width > 16 else "white-space: nowrap; ")
+        + ("border-left: 1px solid #999; " if begins else "")
+        for width, begins in zip(_widths(printed), _begins(printed.columns), strict=True)
+    ]
+    cells = pd.DataFrame([styles] * len(printed), columns=printed.columns)
     heads = [{"selector": "th.col_heading", "props": "text-align: center"}]
     style = printed.style.hide(axis="index").set_table_styles(heads)
     if len(printed):
@@ -154,6 +158,13 @@ def _widths(printed: pd.DataFrame) -> list[int | None]:
         int(cells.str.len().max()) if cells.str.match(r"[^\W\d]").any() else None
         for cells in columns
     ]
+
+
+def _begins(columns: pd.Index) -> list[bool]:
+    """Whether a column is the first of a group that has a name."""
+    groups = list(columns.get_level_values(0)) if columns.nlevels > 1 else [""] * len(columns)
+    before = ["", *groups[:-1]]
+    return [bool(own) and own != other for own, other in zip(groups, before, strict=True)]
 
 
 def _text_column(width: int) -> str:
@@ -188,4 +199,4 @@ def _latex(text: Any) -> str:
     escaped = str(text)
     for mark in "&%$#_{}":
         escaped = escaped.replace(mark, f"\\{mark}")
-    return escaped.replace(EMPTY, "--").replace(MARK, "\\dag")
+    return escaped.replace(EMPTY, "--").replace(MARK, "\\dag").replace("\N{NO-BREAK SPACE}", "~")
