@@ -12,9 +12,11 @@ from groundvts.errors import BadInput
 from groundvts.report.ablation_figures import draw_ablation, draw_density
 from groundvts.report.ablation_words import choice_and_weights, findings
 from groundvts.report.ablations import PAPER_HEADING, caption, load_ablations, shown_ablation
+from groundvts.report.notebook import render_notebook
 from groundvts.report.output import html_table, write_table
 from groundvts.report.recall_figure import draw_recall, recall_table, recall_words
 
+ROOT = Path(__file__).resolve().parents[1]
 OURS = "Here (results scale)"
 
 
@@ -166,6 +168,24 @@ def test_recall_against_ratio(ablation, tmp_path):
     none = recall_table([replace(ablation, runs=[])])
     assert recall_words(none) == ["No run records whose tokens it keeps."]
     assert draw_recall(none, tmp_path / "none").stat().st_size > 5000
+
+
+def test_the_notebook_writes_its_tables_and_figures(folder, tmp_path):
+    write_ablation(folder)
+    notebook = ROOT / "notebooks" / "ablations.ipynb"
+    parameters = {"results": str(folder), "published": str(ROOT / "workflow" / "published")}
+    render_notebook(notebook, tmp_path / "a.ipynb", tmp_path / "a.html", parameters)
+    tables, figures = (
+        {path.name for path in (folder / part).iterdir()} for part in ("tables", "figures")
+    )
+    kinds = ("csv", "md", "tex")
+    assert tables == {f"{s}.{k}" for s in ("claims", "ablation_samplers") for k in kinds}
+    kinds = ("png", "pdf")
+    assert figures == {f"{s}.{k}" for s in ("recall_ratio", "ablation_samplers") for k in kinds}
+    page = (tmp_path / "a.html").read_text()
+    assert (
+        page.index("The choice helps") < page.index("More is better") < page.index("Which (Table")
+    )
 
 
 def test_without_ablations_one_line(tmp_path: Path):

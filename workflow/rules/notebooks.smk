@@ -29,7 +29,11 @@ RECORDS = {
     "protocols": PROTOCOLS,
     "efficiency": MEASURED,
     "ablations": [
-        *expand(f"{R}/ablations/{{name}}/comparisons.json", name=config["ablations"]),
+        *expand(
+            f"{R}/ablations/{{name}}/{{part}}.json",
+            name=config["ablations"],
+            part=["about", "comparisons"],
+        ),
         *expand("workflow/published/{name}.csv", name=sorted(REDONE)),
         *expand(f"{R}/scores/{{run}}/tokens.json", run=ABLATED if TOY else []),
     ],
