@@ -85,19 +85,20 @@ def test_a_comparison_of_an_older_form_is_named(folder):
 def test_words_follow_the_intervals(ablation):
     words = findings(ablation)
     [worse] = [line for line in words if line.startswith("Worse")]
-    assert "At random -" in worse
+    assert "At random: -" in worse
     assert worse.index("random") < worse.index("ratio 0.5")
     assert any(
         "Of 1 pairs of rows that the paper's table puts in order, 1 stand" in w for w in words
     )
-    assert any("Fewer than 3 seeds" in w and "ratio 0.5 (1)" in w for w in words)
-    assert any("GroundVTS, ratio 0.25 99 (58, 25)" in w for w in words)  # object, others, chance
+    assert any("Fewer than 3 seeds" in w and "ratio 0.5: 1" in w for w in words)
+    assert any("zero, %: At random: 2.8; the others at most 0.0." in line for line in words)
+    assert any("GroundVTS, ratio 0.25: 99 (58, 25)" in w for w in words)  # object, others, chance
     table = ablation.table.copy()
     table.loc[1, ["difference low", "difference high"]] = -3.0, 3.0
     table.loc[2, ["difference", "difference low", "difference high"]] = 5.0, 4.0, 6.0
     text = " ".join(findings(replace(ablation, table=table)))
     assert "Worse" not in text
-    assert "Better: GroundVTS, ratio 0.5 +5.0 [+4.0, +6.0]" in text
+    assert "Better: GroundVTS, ratio 0.5: +5.0 [+4.0, +6.0]" in text
     assert "Not told apart: At random" in text
 
 
@@ -163,7 +164,9 @@ def test_recall_against_ratio(ablation, tmp_path):
     assert (ours.value, ours.seeds) == (99, 2)
     assert lines.loc[("random drop", 0.25, "interval")].value == 25
     words = recall_words(table)
-    assert "at 0.25 42 % of the true window's tokens, 99 % of the queried object's" in words[0]
+    assert (
+        "at ratio 0.25 42 % of the true window's tokens, 99 % of the queried object's" in words[0]
+    )
     assert draw_recall(table, tmp_path / "recall").stat().st_size > 5000
     none = recall_table([replace(ablation, runs=[])])
     assert recall_words(none) == ["No run records whose tokens it keeps."]

@@ -60,7 +60,7 @@ def test_a_sentence_says_what_it_rests_on(claims):
     first, second = (sentence(row) for _, row in claims.iterrows())
     assert first.startswith("The choice helps: **holds**. GroundVTS, ratio 0.25 less At random: +")
     assert "in the paper +14.4 (Table 5)" in first
-    assert "Fewer than 3 seeds (GroundVTS, ratio 0.25 2, At random 2)" in first
+    assert "Fewer than 3 seeds (GroundVTS, ratio 0.25: 2; At random: 2), which" in first
     assert "in the paper" not in second
     enough = claims.assign(**{"better seeds": 3, "worse seeds": 3})
     assert "Fewer" not in sentence(enough.iloc[0])

@@ -9,6 +9,7 @@ from groundvts.report.claims import ENOUGH, FAILS, HOLDS, OPEN, verdict
 from groundvts.report.output import span
 
 BOTH, NEITHER = "vts-0.25", "random-0.25"
+MANY = 2.0  # percent of answers without a window
 CHOICE, WEIGHTS = "control-constant-weights", "control-random-choice"
 
 
@@ -33,7 +34,7 @@ def _groups(rows: pd.DataFrame) -> list[str]:
         sides = [verdict(row[f"{DIFFERENCE} low"], row[f"{DIFFERENCE} high"]) == found
                  for _, row in rows.iterrows()]  # fmt: skip
         ranked = rows[sides].sort_values(DIFFERENCE, ascending=found != HOLDS)
-        named = [f"{row['name']} {span(row, DIFFERENCE, '+z.1f')}" for _, row in ranked.iterrows()]
+        named = [f"{row['name']}: {span(row, DIFFERENCE, '+z.1f')}" for _, row in ranked.iterrows()]
         if named:
             lines.append(f"{words}: {'; '.join(named)} points.")
     return lines
@@ -68,7 +69,7 @@ def _few_seeds(table: pd.DataFrame) -> list[str]:
     few = table[table["count"] < ENOUGH]
     if few.empty:
         return []
-    named = ", ".join(f"{row['name']} ({row['count']})" for _, row in few.iterrows())
+    named = "; ".join(f"{row['name']}: {row['count']}" for _, row in few.iterrows())
     return [
         f"Fewer than {ENOUGH} seeds: {named}. Their intervals are over videos and say little of "
         "the noise of training."
@@ -81,7 +82,7 @@ def _recall(table: pd.DataFrame) -> list[str]:
         return []
     learned = table[table.object.notna() & (table.ratio < 1)]
     shares = (
-        f"{row['name']} {row.object:.0f} ({row.distractors:.0f}, {100 * row.ratio:.0f})"
+        f"{row['name']}: {row.object:.0f} ({row.distractors:.0f}, {100 * row.ratio:.0f})"
         for _, row in learned.iterrows()
     )
     named = "; ".join(shares)
@@ -89,11 +90,16 @@ def _recall(table: pd.DataFrame) -> list[str]:
 
 
 def _failed(table: pd.DataFrame) -> list[str]:
-    lost = table[table.failed > 0]
-    rows = "; ".join(
-        f"{row['name']} {100 * row.failed / row.asked:.1f}" for _, row in lost.iterrows()
-    )
-    return [f"Answers without a usable window, which count as zero, %: {rows}."] if rows else []
+    """Where many answers have no window; those of all other rows in one number."""
+    shares = 100 * table.failed / table.asked
+    if not shares.any():
+        return []
+    many = shares >= MANY
+    rows = [f"{name}: {share:.1f}" for name, share in zip(table.name, shares, strict=True)
+            if share >= MANY]  # fmt: skip
+    if not many.all():
+        rows.append(f"{'the others' if rows else 'all rows'} at most {shares[~many].max():.1f}")
+    return [f"Answers without a usable window, which count as zero, %: {'; '.join(rows)}."]
 
 
 def choice_and_weights(ablation: Ablation) -> list[str]:

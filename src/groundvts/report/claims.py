@@ -11,9 +11,9 @@ from groundvts.report.output import EMPTY, span
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not told apart"
 ENOUGH = 3  # seeds on a side
 CAPTION = (
-    "Claims of the paper by its tables, judged on this run. Differences in points of mIoU, ours "
-    "with 95 % intervals; “Its difference”: of the paper's own rows (7B, real videos). Seeds: of "
-    "the better / of the worse row."
+    "Claims of the paper by its tables, judged on this run; main claims first. Differences in "
+    "points of mIoU, ours with 95 % intervals; “Its difference”: of the paper's own rows (7B, real "
+    "videos). Seeds: of the better / of the worse row."
 )
 COLUMNS = ("ablation", "source", "main", "says", "better", "worse", "better name", "worse name")
 COLUMNS += (METRIC, f"{METRIC} low", f"{METRIC} high", f"{METRIC} p")
@@ -90,13 +90,15 @@ def sentence(row: pd.Series) -> str:
 
 def _few_seeds(row: pd.Series) -> str:
     few = [
-        f"{row[f'{side} name']} {row[f'{side} seeds']}"
+        f"{row[f'{side} name']}: {row[f'{side} seeds']}"
         for side in ("better", "worse")
         if row[f"{side} seeds"] < ENOUGH
     ]
     if not few:
         return ""
-    return f" Fewer than {ENOUGH} seeds ({', '.join(few)}): says little of the noise of training."
+    return (
+        f" Fewer than {ENOUGH} seeds ({'; '.join(few)}), which say little of the noise of training."
+    )
 
 
 def tally(claims: pd.DataFrame) -> list[str]:

@@ -53,6 +53,8 @@ def draw_recall(table: pd.DataFrame, stem: str | Path) -> Path:
         axes.plot([0, 1], [0, 100], color="#9E9E9E", lw=1.4, label="chance")
         for line, style in LINES.items():
             rows = table[(table.share == share) & (table.line == line)]
+            if rows.empty:
+                continue
             bars = np.abs(rows[["low", "high"]].to_numpy().T - rows.value.array)
             look = {"ms": 5, "capsize": 2, "lw": 1.5} | style
             axes.errorbar(rows.ratio, rows.value, bars, label=line, **look)
@@ -74,7 +76,7 @@ def recall_words(table: pd.DataFrame) -> list[str]:
         for ratio, rows in of_line.groupby("ratio"):
             shares = rows.set_index("share").value
             kept = ", ".join(f"{shares[s]:.0f} % of the {WORDS[s]}" for s in SHARES if s in shares)
-            parts.append(f"at {ratio:g} {kept}")
+            parts.append(f"at ratio {ratio:g} {kept}")
         if parts:
             lines.append(f"{line[0].upper()}{line[1:]} keeps {'; '.join(parts)}.")
     return lines or ["No run records whose tokens it keeps."]
