@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from groundvts.report.ablations import METRIC, PAPER, PAPER_HEADING, Ablation
 from groundvts.report.figures import COLOURS, save, styled
 
+NARROWEST = 20  # points of mIoU that a panel spans at least
 # The paper's name of a method: the words, colour, line and marker of it.
 METHODS = {
     "GroundVTS-Q": ("GroundVTS, trained at ratio 0.5", COLOURS["vts"], "-", "o"),
@@ -48,8 +49,8 @@ def draw_ablation(ablation: Ablation, stem: str | Path) -> Path:
 def _draw_ours(axes: Axes, ablation: Ablation, table: pd.DataFrame) -> None:
     axes.axvline(table[METRIC].iloc[-1], color="black", linestyle="--", linewidth=1, zorder=1)
     singles = {variant: ablation.singles(variant) for variant in table.variant}
-    low = min(table[f"{METRIC} low"].min(), *map(min, singles.values()))
     high = table[f"{METRIC} high"].max()
+    low = min(table[f"{METRIC} low"].min(), high - NARROWEST, *map(min, singles.values()))
     right = high + 0.03 * (high - low)
     for place, row in table.iterrows():
         first = place == len(table) - 1

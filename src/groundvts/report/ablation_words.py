@@ -59,9 +59,8 @@ def _order(ablation: Ablation) -> list[str]:
     total = sum(map(len, found.values()))
     opposite = f" ({'; '.join(found[FAILS])})" if found[FAILS] else ""
     return [
-        f"Of {total} pairs of rows that the paper's table puts in order, {len(found[HOLDS])} stand "
-        f"in the same order here, {len(found[FAILS])} in the opposite{opposite}, "
-        f"{len(found[OPEN])} are not told apart."
+        f"Pairs of rows in the paper's order here: {len(found[HOLDS])} of {total}; in the opposite "
+        f"order: {len(found[FAILS])}{opposite}; not told apart: {len(found[OPEN])}."
     ]
 
 
