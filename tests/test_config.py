@@ -85,6 +85,30 @@ def test_the_committed_config_is_complete():
             {"ablations": {"x": {"title": "X", "variants": ["vts", "no"]}}},
             "ablations.x.variants: no variant 'no'",
         ),
+        (
+            {
+                "ablations": {
+                    "x": {
+                        "title": "X",
+                        "variants": ["vts", "base"],
+                        "claims": [{"better": "vts", "worse": "no", "says": "S"}],
+                    }
+                }
+            },
+            "ablations.x.claims: 'no' is none of its variants: vts, base",
+        ),
+        (
+            {
+                "ablations": {
+                    "x": {
+                        "title": "X",
+                        "variants": ["vts", "base"],
+                        "published": {"table": "stages", "rows": {"no": {"a": 1}}},
+                    }
+                }
+            },
+            "ablations.x.published.rows: 'no' is none of its variants",
+        ),
         ({"scale": "paper"}, "backbones.qwen.checkpoint: null"),
         ({"evaluate": {"tacos": "all"}}, "evaluate: the report is about charades_sta"),
         (

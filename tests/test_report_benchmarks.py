@@ -7,7 +7,12 @@ from synthetic_scores import add_benchmark
 
 from groundvts.errors import BadInput
 from groundvts.records import read_record, write_json
-from groundvts.report.comparisons import differences, every_difference
+from groundvts.report.comparisons import (
+    differences,
+    every_difference,
+    every_pair,
+    load_comparison,
+)
 from groundvts.report.figures import score_bars
 from groundvts.report.findings import benchmark_conclusions, conclusions
 from groundvts.report.output import shown, shown_differences, split_parts
@@ -53,15 +58,16 @@ def test_without_comparisons_joined_rows_have_no_interval(tmp_path):
     score_bars(headline(table), table[~table.joined], folder / "bars")
 
 
-def test_a_pair_is_turned_where_it_is_asked_the_other_way_round(results):
-    pairs = read_record(results / "comparisons/charades_sta.json")["pairs"]
+def test_a_pair_is_known_either_way_round(results):
+    comparison = load_comparison(results)
+    pairs = comparison["pairs"]
     stored = {(pair["ours"], pair["theirs"]): pair["metrics"]["mIoU"] for pair in pairs}
-    found = differences(results).set_index(["ours", "theirs"])
-    turned = found.loc[[("vts-0.25", "control-constant-weights")]].iloc[0]
+    turned = every_pair(comparison)["vts-0.25", "control-constant-weights"]
     metric = stored["control-constant-weights", "vts-0.25"]
     names = ["mIoU", "mIoU low", "mIoU high", "mIoU p"]
     expected = [-metric["value"], -metric["high"], -metric["low"], metric["p"]]
-    assert turned[names].tolist() == expected
+    assert [turned[name] for name in names] == expected
+    found = differences(results)
     assert (found["mIoU low"] <= found["mIoU"]).all()
     printed = shown_differences(differences(results))
     assert printed.columns.tolist()[3:] == ["mIoU", "p", "R1@0.3", "R1@0.5", "R1@0.7"]

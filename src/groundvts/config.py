@@ -186,6 +186,7 @@ def _check_names(config: dict) -> None:
     for name, one in config["ablations"].items():
         for unknown in sorted(set(one["variants"]) - {*untrained(config), *config["variants"]}):
             raise BadInput(f"config: ablations.{name}.variants: no variant {unknown!r}")
+        _check_rows(f"config: ablations.{name}", one)
     tests = {name: one["test"] for name, one in benchmarks.items()}
     needed = [("evaluate", name, tests.get(name)) for name in config["evaluate"]]
     needed.append(("probe", *config["probe"].split("/")))
@@ -200,6 +201,18 @@ def _check_names(config: dict) -> None:
             raise BadInput(f"config: {key}: no benchmark {name!r}: name one of {known}")
         if split not in benchmarks[name]["splits"]:
             raise BadInput(f"config: {key}: {name} has no split {split!r}: add it to its splits")
+
+
+def _check_rows(place: str, ablation: dict) -> None:
+    """BadInput where a label, a published row or a claim names none of an ablation's variants."""
+    published = ablation["published"] or {"rows": {}}
+    named = [("labels", name) for name in ablation["labels"]]
+    named += [("published.rows", name) for name in published["rows"]]
+    named += [("claims", claim[key]) for claim in ablation["claims"] for key in ("better", "worse")]
+    for key, name in named:
+        if name not in ablation["variants"]:
+            known = ", ".join(ablation["variants"])
+            raise BadInput(f"{place}.{key}: {name!r} is none of its variants: {known}")
 
 
 def _filling_validator():

@@ -238,6 +238,13 @@ def listed(name):
     return RUNS[name].row() | {"stages": {s: folder.removeprefix(f"{R}/") for s, folder in stages}}
 
 
+def density(name):
+    """Frames per second times the share of tokens that a run keeps; None where it reads no rate."""
+    if name == CONSTANT or (frames := frames_of(config, *reading(name)))["count"] is not None:
+        return None
+    return frames["fps"] * (RUNS[name].vts["ratio"] if name in RUNS else 1.0)
+
+
 def variant_of(name):
     return RUNS[name].variant if name in RUNS else name
 

@@ -7,6 +7,7 @@ REPORT = sorted(str(path) for path in Path(LIBRARY, "report").glob("*.py"))
 ABLATED = dict.fromkeys(
     run for name in config["ablations"] for run in ablation_runs(name) if run in RUNS
 )
+REDONE = {one["published"]["table"] for one in config["ablations"].values() if one["published"]}
 RECORDS = {
     "data": [
         *expand(f"{R}/data/{{place}}/validation.json", place=SPLITS),
@@ -28,7 +29,12 @@ RECORDS = {
     "protocols": PROTOCOLS,
     "efficiency": MEASURED,
     "ablations": [
-        *expand(f"{R}/ablations/{{name}}/comparisons.json", name=config["ablations"]),
+        *expand(
+            f"{R}/ablations/{{name}}/{{part}}.json",
+            name=config["ablations"],
+            part=["about", "comparisons"],
+        ),
+        *expand("workflow/published/{name}.csv", name=sorted(REDONE)),
         *expand(f"{R}/scores/{{run}}/tokens.json", run=ABLATED if TOY else []),
     ],
     "tokens": [
@@ -70,7 +76,11 @@ FIGURES = {
     "training": ["loss", "token_recall"],
     "results": ["miou"],
     "efficiency": ["prefill", "prefill_stages", "stages"],
-    "ablations": ["density", "recall_ratio", *TABLES["ablations"][1:]],
+    "ablations": [
+        "recall_ratio",
+        *(f"ablation_{name}" for name in config["ablations"]),
+        *(["density"] if "density" in config["ablations"] else []),
+    ],
     "tokens": [
         *("tokens_1", "tokens_2", "tokens_3", "two_queries"),
         *("kept_by_stage", "kept_over_time", "kept_around_windows", "kept_in_the_frame"),

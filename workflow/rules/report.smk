@@ -4,6 +4,7 @@
 localrules:
     list_runs,
     list_ablation,
+    describe_ablations,
 
 
 rule list_runs:
@@ -33,24 +34,41 @@ rule list_runs:
 
 rule list_ablation:
     output:
-        runs=f"{R}/ablations/{{ablation}}/runs.json",
-        about=f"{R}/ablations/{{ablation}}/about.json",
+        f"{R}/ablations/{{ablation}}/runs.json",
     log:
         f"{R}/logs/ablations/list_{{ablation}}.log",
     conda:
         ENV
     params:
         rows=lambda w: [listed(name) for name in ablation_runs(w.ablation)],
-        about=lambda w: {
-            **config["ablations"][w.ablation],
-            "benchmark": MAIN_BENCHMARK,
-            "place": list(config["ablations"]).index(w.ablation),
-        },
     message:
         "Listing the runs of ablation {wildcards.ablation}"
     run:
-        for content, file in ((params.rows, output.runs), (params.about, output.about)):
-            Path(file).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        Path(output[0]).write_text(json.dumps(params.rows, indent=1) + "\n", encoding="utf-8")
+
+
+rule describe_ablations:
+    output:
+        expand(f"{R}/ablations/{{name}}/about.json", name=config["ablations"]),
+    log:
+        f"{R}/logs/ablations/describe.log",
+    conda:
+        ENV
+    params:
+        about=[
+            {
+                **one,
+                "benchmark": MAIN_BENCHMARK,
+                "place": place,
+                "densities": {variant_of(run): density(run) for run in ablation_runs(name)},
+            }
+            for place, (name, one) in enumerate(config["ablations"].items())
+        ],
+    message:
+        "Describing the ablations"
+    run:
+        for about, file in zip(params.about, output):
+            Path(file).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
 REFERENCE = "results/reference"

@@ -1,143 +1,174 @@
-"""Ablations: variants beside the one they are compared with, as table, picture and words."""
+"""Ablations: variants beside the one they are compared with, and beside the paper's rows."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from groundvts.errors import BadInput
 from groundvts.records import read_record
-from groundvts.report.figures import COLOURS, save, styled
-from groundvts.report.output import MARK, shown, span, with_interval
-from groundvts.report.runs import listed_runs, load_run
-from groundvts.report.tables import headline, metric_names, score_table
+from groundvts.report.comparisons import every_pair
+from groundvts.report.output import EMPTY, MARK, with_interval
+from groundvts.report.published import RETRIEVAL, read_table
+from groundvts.report.runs import Run, by_variant, listed_runs, load_run, locate
+from groundvts.report.tables import headline, score_table
 
+PUBLISHED = "workflow/published"
 METRIC = "mIoU"
-PRINTED = ("R1@0.3", "R1@0.5", "R1@0.7")  # beside it; the csv has all
 DIFFERENCE = "difference"
+PAPER = "paper "  # begins the columns of the paper's numbers
+PAPER_HEADING = "Paper (7B, real videos)"
+LESS = "less row 1"
+ABOUT = {"title", "source", "note", "benchmark", "place", "labels", "published", "claims"}
+ABOUT |= {"densities"}
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """One comparison: what it asks, the paper's table it redoes, what to know of it, its table.
+    """One comparison: what it asks, its table, its runs, the paper's table that it redoes.
 
-    `table` has the columns of a main table, one row a variant, and the paired difference of mIoU
-    with the first row's in points: `difference`, with ` low`, ` high` and ` p` of it.
+    `table` has the columns of a main table, one row a variant, and: name (of the row), density
+    (frames per second times the share of tokens kept), count (of seeds), the paired difference of
+    mIoU with the first row's in points (`difference`, with ` low`, ` high` and ` p`), and, where
+    the paper has a row, its numbers: `paper R1@0.3` to `paper mIoU` and `paper difference`.
+    `pairs` are the paired differences of any two variants, either way round, in points.
     """
 
     name: str
-    title: str
-    source: str | None
-    note: str | None
+    scale: str
+    about: dict[str, Any]
     table: pd.DataFrame
+    pairs: dict[tuple[str, str], dict[str, float]]
+    runs: list[Run]
+    published: pd.DataFrame | None
 
     @property
     def heading(self) -> str:
         """The title, with the paper's table."""
-        return f"{self.title} ({self.source})" if self.source else self.title
+        title, source = self.about["title"], self.about["source"]
+        return f"{title} ({source})" if source else title
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The table by variant."""
+        return self.table.set_index("variant", drop=False)
+
+    def singles(self, variant: str) -> list[float]:
+        """mIoU of each seed of a variant."""
+        runs = by_variant(self.runs)[variant]
+        return [run.score["metrics"][METRIC]["value"] for run in runs]
 
 
-def load_ablations(results: str | Path) -> list[Ablation]:
-    """All compared ablations of a results folder in their order. Raises BadInput without any."""
-    found = sorted(Path(results).glob("ablations/*/comparisons.json"))
+def load_ablations(results: str | Path, published: str | Path = PUBLISHED) -> list[Ablation]:
+    """All compared ablations of a results folder in their order, with the tables in `published`.
+
+    Raises BadInput without any, or if an ablation names a row that the paper's table has not.
+    """
+    results = Path(results)
+    found = sorted(results.glob("ablations/*/comparisons.json"))
     if not found:
         raise BadInput(f"{results}: no ablation is compared yet; run `snakemake ablations` first")
     about = {path.parent: read_record(path.with_name("about.json")) for path in found}
-    return [
-        _load(Path(results), folder, about[folder])
-        for folder in sorted(about, key=lambda folder: about[folder]["place"])
-    ]
+    for folder, one in about.items():
+        if lacks := ABOUT - set(one):
+            raise BadInput(f"{folder}/about.json: lacks {min(lacks)}; run `snakemake ablations`")
+    ordered = sorted(about, key=lambda folder: about[folder]["place"])
+    return [_load(results, folder, about[folder], published) for folder in ordered]
 
 
-def _load(results: Path, folder: Path, about: dict) -> Ablation:
+def _load(results: Path, folder: Path, about: dict, published: str | Path) -> Ablation:
     comparison = read_record(folder / "comparisons.json")
     entries = listed_runs(folder / "runs.json")
     runs = [load_run(results, entry, about["benchmark"]) for entry in entries]
+    pairs = every_pair(comparison)
     table = headline(score_table(runs, comparison))
-    pairs = {
-        pair["ours"]: pair["metrics"][METRIC]
-        for pair in comparison["pairs"]
-        if pair["theirs"] == table.variant[0]
-    }
-    for key in ("value", "low", "high", "p"):
-        column = DIFFERENCE if key == "value" else f"{DIFFERENCE} {key}"
-        table[column] = [pairs.get(variant, {}).get(key) for variant in table.variant]
-    return Ablation(folder.name, about["title"], about["source"], about["note"], table)
+    table["name"] = _names(table, about["labels"])
+    table["density"] = [about["densities"].get(variant) for variant in table.variant]
+    table["count"] = [seeds.count(",") + 1 for seeds in table.seeds]
+    for end in ("", " low", " high", " p"):
+        with_first = (pairs.get((name, table.variant[0]), {}) for name in table.variant)
+        table[f"{DIFFERENCE}{end}"] = [pair.get(f"{METRIC}{end}") for pair in with_first]
+    paper = None
+    if about["published"]:
+        whole = read_table(locate(published), about["published"]["table"])
+        paper = whole[whole.benchmark == about["benchmark"]]
+        place = f"config: ablations.{folder.name}.published.rows"
+        table = table.join(_paper_columns(paper, about["published"], place), on="variant")
+        table[f"{PAPER}{DIFFERENCE}"] = table[PAPER + METRIC] - table[PAPER + METRIC].iloc[0]
+        table.loc[0, f"{PAPER}{DIFFERENCE}"] = None
+    return Ablation(folder.name, results.name, about, table, pairs, runs, paper)
+
+
+def _names(table: pd.DataFrame, labels: dict[str, str]) -> list[str]:
+    """Names of rows: labels, with the ratio where several rows have the same."""
+    own = [labels.get(row.variant, row.label) for row in table.itertuples()]
+    return [
+        f"{name}, ratio {ratio:g}" if own.count(name) > 1 and pd.notna(ratio) else name
+        for name, ratio in zip(own, table.ratio, strict=True)
+    ]
+
+
+def _paper_columns(paper: pd.DataFrame, published: dict, place: str) -> pd.DataFrame:
+    """The paper's numbers by variant. Raises BadInput unless each variant names one row."""
+    rows = {}
+    for variant, cells in published["rows"].items():
+        found = paper
+        for column, cell in cells.items():
+            if column not in paper:
+                known = ", ".join(paper.columns)
+                raise BadInput(
+                    f"{place}.{variant}: {published['table']}.csv has no column {column!r}; "
+                    f"it has {known}"
+                )
+            found = found[found[column] == cell]
+        if len(found) != 1:
+            raise BadInput(
+                f"{place}.{variant}: {len(found)} rows of {published['table']}.csv are such; "
+                "name the cells of one"
+            )
+        rows[variant] = found.iloc[0][list(RETRIEVAL)]
+    return pd.DataFrame(rows).T.astype(float).add_prefix(PAPER)
 
 
 def shown_ablation(ablation: Ablation) -> pd.DataFrame:
-    """The printed form: mIoU, its difference with the first row, and the usual other columns."""
+    """The printed form in the paper's columns, ours beside the paper's; headings of two levels."""
     table = ablation.table
-    others = [name for name in metric_names(table) if name not in (*PRINTED, METRIC)]
-    left_out = [f"{name}{end}" for name in others for end in ("", " low", " high")]
-    printed = shown(table.drop(columns=left_out))
-    heading = f"{METRIC} less that of {table.variant[0]}"
-    printed.insert(3, heading, with_interval(table, DIFFERENCE, "+.1f"))
-    printed.insert(0, "Variant", table.variant)
-    first = ["Variant", "Method", "Ratio", "Seeds", METRIC, heading]
-    return printed[[*first, *(name for name in printed if name not in first)]]
+    ours = f"Here ({ablation.scale} scale)"
+    marks = [f"\N{NO-BREAK SPACE}{MARK}" if older else "" for older in table.older]
+    names = [name + mark for name, mark in zip(table.name, marks, strict=True)]
+    columns = {("", "Row"): names}
+    if table.density.nunique() > 1:
+        columns["", "Density"] = _cells(table.density, "g")
+    columns["", "Seeds"] = [str(count) for count in table["count"]]
+    for name in RETRIEVAL[:-1]:
+        columns[ours, name] = _cells(table[name], ".1f")
+    columns[ours, METRIC] = with_interval(table, METRIC)
+    columns[ours, LESS] = with_interval(table, DIFFERENCE, "+z.1f")
+    if ablation.published is not None:
+        for name in RETRIEVAL:
+            columns[PAPER_HEADING, name] = _cells(table[PAPER + name], ".1f")
+        columns[PAPER_HEADING, LESS] = _cells(table[PAPER + DIFFERENCE], "+z.1f")
+    return pd.DataFrame(columns)
+
+
+def _cells(column: pd.Series, digits: str) -> list[str]:
+    return [EMPTY if pd.isna(value) else f"{value:{digits}}" for value in column]
 
 
 def caption(ablation: Ablation) -> str:
-    """What the table holds, in one sentence."""
-    older = any(ablation.table.older)
-    marked = f" {MARK}: partly made by other source than the present." if older else ""
-    return f"{ablation.heading}, at toy scale. Percent with 95 % intervals.{marked}"
-
-
-def findings(ablation: Ablation) -> list[str]:
-    """What the differences say, in words: which variants are worse, better, or not told apart."""
-    table, first = ablation.table, ablation.table.iloc[0]
-    rows = table.iloc[1:]
-    groups = {
-        "Worse": rows[rows[f"{DIFFERENCE} high"] < 0],
-        "Better": rows[rows[f"{DIFFERENCE} low"] > 0],
-        "Not told apart": rows[
-            (rows[f"{DIFFERENCE} high"] >= 0) & (rows[f"{DIFFERENCE} low"] <= 0)
-        ],
-    }
-    lines = [f"{first.variant} scores {span(first, METRIC)} {METRIC}."]
-    for words, group in groups.items():
-        if len(group):
-            ranked = group.sort_values(DIFFERENCE, ascending=words != "Better")
-            named = (f"{row.variant} {span(row, DIFFERENCE, '+.1f')}" for _, row in
-                     ranked.iterrows())  # fmt: skip
-            lines.append(f"{words}: {', '.join(named)} points.")
-    return [*lines, *_recall(table), *([ablation.note] if ablation.note else [])]
-
-
-def _recall(table: pd.DataFrame) -> list[str]:
-    """Which variants lose the queried object's tokens, where whose they are is known."""
-    if "object" not in table:
-        return []
-    learned = table[table.object.notna() & (table.ratio < 1)]
-    if learned.empty:
-        return []
-    shares = (
-        f"{row.variant} {row.object:.0f} ({row.distractors:.0f}, {100 * row.ratio:.0f})"
-        for _, row in learned.iterrows()
-    )
-    return [f"Kept tokens of the queried object (of others, chance), %: {', '.join(shares)}."]
-
-
-@styled
-def draw_ablation(ablation: Ablation, stem: str | Path) -> Path:
-    """mIoU of every variant with its 95 % interval; the line is the first row's."""
-    table = ablation.table.iloc[::-1].reset_index(drop=True)
-    figure = Figure(figsize=(7.2, 0.3 * len(table) + 0.9), layout="constrained")
-    axes = figure.subplots()
-    level = ablation.table[METRIC].iloc[0]
-    axes.axvline(level, color="black", linestyle="--", linewidth=1.1, zorder=1.5)
-    for place, row in table.iterrows():
-        shade = COLOURS["vts"] if place == len(table) - 1 else COLOURS["random"]
-        bounds = [[row[METRIC] - row[f"{METRIC} low"]], [row[f"{METRIC} high"] - row[METRIC]]]
-        axes.errorbar(
-            row[METRIC], place, xerr=bounds, color=shade, fmt="o", ms=5, capsize=3, lw=1.6
-        )
-    axes.set_yticks(range(len(table)), table.variant)
-    axes.set(xlim=(0, 100), ylim=(-0.6, len(table) - 0.4), title=ablation.heading)
-    axes.set_xlabel(f"{METRIC} (%), 95 % interval")
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", alpha=0.3)
-    return save(figure, stem)
+    """What the table holds, in a few sentences."""
+    score = next(run.score for run in ablation.runs if run.score)
+    queries, videos = score["counts"]["asked"], len(set(score["queries"]["video"]))
+    words = [
+        f"{ablation.heading}. Ours: {ablation.scale} scale, {queries} test queries of {videos} "
+        f"videos, percent; brackets: 95 % intervals over videos (and seeds). “{LESS}”: paired "
+        f"difference in {METRIC} with the first row, in points."
+    ]
+    if ablation.published is not None:
+        words.append("The paper's numbers are another thing: only orders and differences compare.")
+    if ablation.table.density.nunique() > 1:
+        words.append("Density: frames per second times the share of tokens kept.")
+    if any(ablation.table.older):
+        words.append(f"{MARK}: partly made by other source than the present.")
+    return " ".join(words)

@@ -16,17 +16,6 @@ QUESTIONS = (
     ("vts-{r}", "base", "VTS against the base"),
     ("vts-{r}", "constant", "VTS against the constant span"),
     ("vts-{r}", "full", "VTS against all tokens, fine-tuned"),
-    (
-        "control-constant-weights",
-        "best-0.25",
-        "VTS choice with constant weights against the better",
-    ),
-    ("control-constant-weights", "random-0.25", "the choice alone, weights constant"),
-    ("control-random-choice", "random-0.25", "the weights alone, choice random"),
-    ("control-random-choice", "control-constant-weights", "the weights alone, less choice alone"),
-    ("vts-0.25", "random-0.25", "choice and weights together"),
-    ("vts-0.25", "control-random-choice", "the choice, given the weights"),
-    ("vts-0.25", "control-constant-weights", "the weights, given the choice"),
     ("vts-0.5", "vts-0.25", "ratio 0.5 against 0.25"),
     ("internvl-vts-0.25", "base-internvl", "InternVL: VTS against its base"),
     ("internvl-vts-0.25", "constant", "InternVL: VTS against the constant span"),
@@ -65,7 +54,7 @@ def differences(results: str | Path, dataset: str = MAIN) -> pd.DataFrame:
             names = ours.format(r=ratio), theirs.format(r=ratio)
             text = f"{question} at {ratio}" if ratio else question
             pairs.append((names[0], best_of(variants, names[1], known(dataset).main), text))
-    found = _pairs(results, dataset)
+    found = every_pair(load_comparison(results, dataset))
     rows = [
         {"question": question, "ours": ours, "theirs": theirs} | found[ours, theirs]
         for ours, theirs, question in dict.fromkeys(pairs)
@@ -84,9 +73,8 @@ def every_difference(results: str | Path, dataset: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=None if rows else ["ours", "theirs"])
 
 
-def _pairs(results: str | Path, dataset: str) -> dict[tuple[str, str], dict[str, float]]:
-    """The columns of each pair of variants, either way round."""
-    comparison = load_comparison(results, dataset)
+def every_pair(comparison: dict[str, Any] | None) -> dict[tuple[str, str], dict[str, float]]:
+    """NAME, NAME low, NAME high and NAME p of each pair of variants, either way round."""
     found = {}
     for pair in comparison["pairs"] if comparison else []:
         turned = {

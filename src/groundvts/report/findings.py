@@ -7,7 +7,7 @@ import pandas as pd
 from groundvts.records import read_record
 from groundvts.report.benchmarks import MAIN
 from groundvts.report.comparisons import best_of, differences
-from groundvts.report.output import EMPTY, span, split_parts
+from groundvts.report.output import span, split_parts
 from groundvts.report.runs import Run, by_variant, failures_by_reason, load_runs
 from groundvts.report.tables import SHARES, TRIVIAL, headline, main_table, with_trivial
 
@@ -25,7 +25,6 @@ def conclusions(results: str | Path, dataset: str = MAIN) -> list[str]:
         *_against(table, paired, "base", EXPECTED_OVER_BASE, "the model before fine-tuning"),
         *_constant(table),
         *_bars(with_trivial(table, results, dataset), dataset),
-        *_choice_and_weights(paired),
         *_half(table, paired),
         *_second_backbone(table, paired),
         *_recall(table),
@@ -132,47 +131,6 @@ def _constant(table: pd.DataFrame) -> list[str]:
         f"A constant span fitted on the training split scores {span(level)} mIoU without looking "
         f"at a video; rows not clearly above it: {which}."
     ]
-
-
-def _choice_and_weights(paired: pd.DataFrame) -> list[str]:
-    choice = _pick(paired, "control-constant-weights", "random-0.25")
-    weights = _pick(paired, "control-random-choice", "random-0.25")
-    both = _pick(paired, "vts-0.25", "random-0.25")
-    if choice is None or weights is None or both is None:
-        return []
-    less = _pick(paired, "control-random-choice", "control-constant-weights")
-    words = "which of the two brings more cannot be told"
-    if less["mIoU low"] > 0:
-        words = "the weights on kept tokens bring more than the choice"
-    elif less["mIoU high"] < 0:
-        words = "the choice brings more than the weights on kept tokens"
-    rest = both.mIoU - choice.mIoU - weights.mIoU
-    even = _pick(paired, "control-constant-weights", "uniform-0.25")
-    alone = (
-        []
-        if even is None
-        else [
-            f"Against uniform tokens, the better of the two drops, the choice alone changes mIoU "
-            f"by {span(even, digits='+.1f')} points: without the weights it "
-            f"{'helps' if even['mIoU low'] > 0 else 'is not shown to help'} there."
-        ]
-    )
-    return [
-        f"Against random tokens with constant weights, the choice alone (VTS choice, constant "
-        f"weights) gains {span(choice, digits='+.1f')} points and the weights alone (random "
-        f"choice, VTS weights) {span(weights, digits='+.1f')}: {words} (difference "
-        f"{span(less, digits='+.1f')}).",
-        *alone,
-        f"Together they gain {span(both, digits='+.1f')} points, {abs(rest):.1f} "
-        f"{'more' if rest > 0 else 'less'} than the sum of the two. Given the weights, the choice "
-        f"is worth {_gain(paired, 'control-random-choice')}; given the choice, the weights are "
-        f"worth {_gain(paired, 'control-constant-weights')}.",
-    ]
-
-
-def _gain(paired: pd.DataFrame, theirs: str) -> str:
-    found = _pick(paired, "vts-0.25", theirs)
-    return EMPTY if found is None else f"{span(found, digits='+.1f')} points"
 
 
 def _half(table: pd.DataFrame, paired: pd.DataFrame) -> list[str]:

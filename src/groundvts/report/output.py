@@ -111,30 +111,82 @@ def joining(table: pd.DataFrame) -> str:
 
 
 def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, caption: str) -> None:
-    """Write `stem`.csv (tidy, unrounded), `stem`.md and `stem`.tex (printed form)."""
+    """Write `stem`.csv (tidy, unrounded), `stem`.md and `stem`.tex (printed form).
+
+    Headings of two levels stand over each other in LaTeX, with a rule below each that is named.
+    """
     stem = Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     files = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in ("csv", "md", "tex")}
     table.to_csv(files["csv"], index=False)
     files["md"].write_text(f"{markdown(printed)}\n\n{caption}\n", encoding="utf-8")
     tex = printed.map(_latex).rename(columns=_latex)
-    numbers = len(tex.columns) - 1
-    files["tex"].write_text(
-        tex.style.hide(axis="index").to_latex(
-            hrules=True,
-            caption=_latex(caption),
-            label=f"tab:{stem.name}",
-            column_format="l" + "r" * numbers,
+    text = tex.style.hide(axis="index").to_latex(
+        hrules=True,
+        caption=_latex(caption),
+        label=f"tab:{stem.name}",
+        column_format="".join(
+            "r" if width is None else _text_column(width) for width in _widths(tex)
         ),
-        encoding="utf-8",
+        multicol_align="c",
     )
+    if tex.columns.nlevels > 1:
+        text = text.replace(" \\\\\n", f" \\\\\n{_rules(tex.columns)}\n", 1)
+    files["tex"].write_text(text, encoding="utf-8")
+
+
+def html_table(printed: pd.DataFrame) -> str:
+    """The table for a notebook: words to the left, numbers to the right and never broken."""
+    styles = [
+        f"text-align: {'right' if width is None else 'left'}; "
+        + ("" if width and width > 16 else "white-space: nowrap; ")
+        + ("border-left: 1px solid #999; " if begins else "")
+        for width, begins in zip(_widths(printed), _begins(printed.columns), strict=True)
+    ]
+    cells = pd.DataFrame([styles] * len(printed), columns=printed.columns)
+    heads = [{"selector": "th.col_heading", "props": "text-align: center"}]
+    style = printed.style.hide(axis="index").set_table_styles(heads)
+    if len(printed):
+        style = style.apply(lambda _: cells, axis=None)
+    return style.to_html()
+
+
+def _widths(printed: pd.DataFrame) -> list[int | None]:
+    """The longest cell of each column of words; None for a column of numbers."""
+    columns = [printed.iloc[:, place].astype(str) for place in range(len(printed.columns))]
+    return [
+        int(cells.str.len().max()) if cells.str.match(r"[^\W\d]").any() else None
+        for cells in columns
+    ]
+
+
+def _begins(columns: pd.Index) -> list[bool]:
+    """Whether a column is the first of a group that has a name."""
+    groups = list(columns.get_level_values(0)) if columns.nlevels > 1 else [""] * len(columns)
+    before = ["", *groups[:-1]]
+    return [bool(own) and own != other for own, other in zip(groups, before, strict=True)]
+
+
+def _text_column(width: int) -> str:
+    return "l" if width <= 28 else "p{4cm}"
+
+
+def _rules(columns: pd.MultiIndex) -> str:
+    """A rule below each group of columns that has a name."""
+    groups = list(columns.get_level_values(0))
+    spans = {name: (groups.index(name) + 1, groups.index(name) + groups.count(name))
+             for name in groups if name}  # fmt: skip
+    return " ".join(f"\\cmidrule(lr){{{first}-{last}}}" for first, last in spans.values())
 
 
 def markdown(printed: pd.DataFrame) -> str:
-    """A Markdown table of text cells; one without rows says so."""
+    """A Markdown table of text cells, a heading's group before it; one without rows says so."""
     if printed.empty:
         return "None."
-    lines = [list(map(str, printed.columns)), ["---"] * len(printed.columns)]
+    headings = [
+        name if isinstance(name, str) else ": ".join(filter(None, name)) for name in printed.columns
+    ]
+    lines = [headings, ["---"] * len(headings)]
     lines += [[str(cell).replace("|", "\\|") for cell in row] for row in printed.to_numpy()]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -147,4 +199,4 @@ def _latex(text: Any) -> str:
     escaped = str(text)
     for mark in "&%$#_{}":
         escaped = escaped.replace(mark, f"\\{mark}")
-    return escaped.replace(EMPTY, "--").replace(MARK, "\\dag")
+    return escaped.replace(EMPTY, "--").replace(MARK, "\\dag").replace("\N{NO-BREAK SPACE}", "~")

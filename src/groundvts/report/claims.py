@@ -1,0 +1,128 @@
+"""What the paper claims by its tables, judged by this run's paired differences."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from groundvts.report.ablations import METRIC, PAPER, PUBLISHED, Ablation, load_ablations
+from groundvts.report.output import EMPTY, span
+
+HOLDS, FAILS, OPEN = "holds", "does not hold", "not told apart"
+ENOUGH = 3  # seeds on a side
+CAPTION = (
+    "Claims of the paper by its tables, judged on this run; main claims first. Differences in "
+    "points of mIoU, ours with 95 % intervals; “Its difference”: of the paper's own rows (7B, real "
+    "videos). Seeds: of the better / of the worse row."
+)
+COLUMNS = ("ablation", "source", "main", "says", "better", "worse", "better name", "worse name")
+COLUMNS += (METRIC, f"{METRIC} low", f"{METRIC} high", f"{METRIC} p")
+COLUMNS += ("better seeds", "worse seeds", "verdict", "paper difference", "older")
+
+
+def load_claims(results: str | Path, published: str | Path = PUBLISHED) -> pd.DataFrame:
+    """The claims of all compared ablations of a results folder; see `judged`."""
+    return judged(load_ablations(results, published))
+
+
+def judged(ablations: list[Ablation]) -> pd.DataFrame:
+    """One row a claim, main claims first.
+
+    Columns: ablation, source, main, says, better and worse (variants), `better name` and `worse
+    name`, the paired difference in mIoU (points) with ` low`, ` high`, ` p`, `better seeds` and
+    `worse seeds` (how many), verdict, `paper difference` (points of mIoU by the paper's own table)
+    and older (whether a row is partly made by other source than the present).
+    """
+    rows = [
+        _judged(ablation, claim) for ablation in ablations for claim in ablation.about["claims"]
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.sort_values("main", ascending=False, kind="stable", ignore_index=True)
+
+
+def _judged(ablation: Ablation, claim: dict[str, Any]) -> dict[str, Any]:
+    sides = {side: ablation.rows.loc[claim[side]] for side in ("better", "worse")}
+    found = ablation.pairs[claim["better"], claim["worse"]]
+    source = (
+        ablation.about["source"] if ablation.published is None else ablation.published.table.iloc[0]
+    )
+    row = {"ablation": ablation.name, "source": source, **claim}
+    for side, one in sides.items():
+        row |= {f"{side} name": one["name"], f"{side} seeds": one["count"]}
+    row |= {key: value for key, value in found.items() if key.split()[0] == METRIC}
+    row["verdict"] = verdict(found[f"{METRIC} low"], found[f"{METRIC} high"])
+    paper = [one.get(PAPER + METRIC) for one in sides.values()]
+    row["paper difference"] = None if None in paper else paper[0] - paper[1]
+    return row | {"older": any(one.older for one in sides.values())}
+
+
+def verdict(low: float, high: float) -> str:
+    """What the interval of a difference says of the claim that it is above 0."""
+    return HOLDS if low > 0 else FAILS if high < 0 else OPEN
+
+
+def shown_claims(claims: pd.DataFrame) -> pd.DataFrame:
+    """The printed form; differences in points of mIoU."""
+    rows = [row for _, row in claims.iterrows()]
+    return pd.DataFrame(
+        {
+            "Claim": list(claims.says),
+            "Should be better": list(claims["better name"]),
+            "than": list(claims["worse name"]),
+            "Paper": list(claims.source.fillna(EMPTY)),
+            "Its difference": [_points(row["paper difference"]) for row in rows],
+            "Difference here": [span(row, METRIC, "+z.1f") for row in rows],
+            "Seeds": [f"{row['better seeds']} / {row['worse seeds']}" for row in rows],
+            "Verdict here": list(claims.verdict),
+        }
+    )
+
+
+def sentence(row: pd.Series) -> str:
+    """A claim in words, with what the paper's table and this run give for it."""
+    paper = row["paper difference"]
+    theirs = "" if pd.isna(paper) else f"; in the paper {_points(paper)} ({row.source})"
+    return (
+        f"{row.says}: **{row.verdict}**. {row['better name']} less {row['worse name']}: "
+        f"{span(row, METRIC, '+z.1f')} points{theirs}.{_few_seeds(row)}"
+    )
+
+
+def _few_seeds(row: pd.Series) -> str:
+    few = [
+        f"{row[f'{side} name']}: {row[f'{side} seeds']}"
+        for side in ("better", "worse")
+        if row[f"{side} seeds"] < ENOUGH
+    ]
+    if not few:
+        return ""
+    return (
+        f" Fewer than {ENOUGH} seeds ({'; '.join(few)}), which say little of the noise of training."
+    )
+
+
+def tally(claims: pd.DataFrame) -> list[str]:
+    """How many claims hold, which do not, and how many rest on few seeds."""
+    if claims.empty:
+        return ["No ablation makes a claim."]
+    lines = []
+    for which, words in (
+        (claims[claims.main], "main claims (the first rows)"),
+        (claims[~claims.main], "others"),
+    ):
+        counts = [(which.verdict == found).sum() for found in (HOLDS, FAILS, OPEN)]
+        kinds = zip(counts, ("hold", "do not hold", "are not told apart"), strict=True)
+        lines.append(f"Of {len(which)} {words} {', '.join(f'{n} {kind}' for n, kind in kinds)}.")
+    for found, words in ((FAILS, "Do not hold here"), (OPEN, "Not told apart here")):
+        if len(named := claims[claims.verdict == found]):
+            lines.append(f"{words}: {'; '.join(named.says)}.")
+    weak = (claims[["better seeds", "worse seeds"]].min(axis=1) < ENOUGH).sum()
+    lines.append(
+        f"{weak} of {len(claims)} rest on fewer than {ENOUGH} seeds on a side and say little of "
+        "the noise of training. Intervals are not corrected for the number of claims."
+    )
+    return lines
+
+
+def _points(value: float | None) -> str:
+    return EMPTY if value is None or pd.isna(value) else f"{value:+z.1f}"
