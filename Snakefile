@@ -20,6 +20,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/efficiency.smk"
+include: "workflow/rules/contents.smk"
 include: "workflow/rules/notebooks.smk"
 include: "workflow/rules/report.smk"
 
