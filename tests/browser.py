@@ -70,10 +70,13 @@ class Browser:
         return self
 
     def __exit__(self, *error):
-        self.process.terminate()
-        self.process.wait()
-        os.close(self.to)
+        os.close(self.to)  # the end of its pipe ends Chromium
         os.close(self.fro)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.folder.cleanup()
 
     def ask(self, method: str, session: str | None = None, **params):

@@ -7,13 +7,21 @@ from urllib.parse import quote
 
 from groundvts.report.captions import NOTEBOOKS, titled
 from groundvts.report.html import folded
-from groundvts.report.runs import Run
+from groundvts.report.runs import listed_runs
 
 REPORT = "report.html"
+RECORDS = {
+    "Validated annotations": "data/*/*/validation.json",
+    "Comparisons": "comparisons/*.json",
+    "Ablations": "ablations/*/*.json",
+    "Conventions of scoring": "protocols/*/*.json",
+    "Scores by other protocols": "scores_*/*/*.json",
+    "Benchmarks": "benchmarks/*.json",
+}
 KINDS = {"tables": ("csv", "md", "tex"), "figures": ("png", "pdf")}
 
 
-def links(results: Path, runs: list[Run]) -> Iterator[str]:
+def links(results: Path) -> Iterator[str]:
     """Links to what exists: notebooks, tables, figures, Snakemake's report, and all records."""
     if (results / REPORT).is_file():
         yield _line(results, "Snakemake's report of all jobs, files and times", {"html": REPORT})
@@ -36,7 +44,7 @@ def links(results: Path, runs: list[Run]) -> Iterator[str]:
             for stem in stems
         ]
         yield folded(f"{len(rows)} {folder}", rows)
-    yield folded("Records", _records(results, runs))
+    yield folded("Records", _records(results))
 
 
 def logs(results: Path) -> Iterator[str]:
@@ -56,20 +64,23 @@ def logs(results: Path) -> Iterator[str]:
     yield folded(f"Logs of {len(files)} jobs", rows)
 
 
-def _records(results: Path, runs: list[Run]) -> list[str]:
+def _records(results: Path) -> list[str]:
     """Records of the whole and of each run."""
     rows = [_line(results, "Run list", {"json": "runs.json", "benchmarks": "benchmarks.json"})]
-    for folder in ("comparisons", "benchmarks", "ablations"):
-        paths = sorted(path.relative_to(results) for path in results.glob(f"{folder}/**/*.json"))
+    for title, pattern in RECORDS.items():
+        paths = sorted(path.relative_to(results) for path in results.glob(pattern))
         named = {" ".join(path.with_suffix("").parts[1:]): path.as_posix() for path in paths}
-        rows.append(_line(results, folder.capitalize(), named))
-    for run in runs:
-        paths = {**run.places, "merge": f"merged/{run.name}/record.json"}
-        for kind in sorted((results / "scores" / run.name).glob("*.json")):
-            paths[f"score {kind.stem}"] = f"scores/{run.name}/{kind.name}"
-        for kind in sorted((results / "predictions" / run.name).glob("*.json*")):
-            paths[kind.name] = f"predictions/{run.name}/{kind.name}"
-        rows.append(_line(results, run.name, paths))
+        rows.append(_line(results, title, named))
+    lists = [results / "runs.json", *sorted(results.glob("ablations/*/runs.json"))]
+    for run, entry in {one["run"]: one for path in lists for one in listed_runs(path)}.items():
+        stages = entry.get("stages", {})
+        paths = {stage: f"{place}/record.json" for stage, place in stages.items()}
+        paths |= {"base": f"{run}/record.json", "merge": f"merged/{run}/record.json"}
+        for kind in sorted((results / "scores" / run).glob("*.json")):
+            paths[f"score {kind.stem}"] = f"scores/{run}/{kind.name}"
+        for kind in sorted((results / "predictions" / run).glob("*.json*")):
+            paths[kind.name] = f"predictions/{run}/{kind.name}"
+        rows.append(_line(results, run, paths))
     return rows
 
 

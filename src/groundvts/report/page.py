@@ -50,7 +50,7 @@ def write_page(results: str | Path, reference: str | Path | None = None) -> Path
         "<p class=note>Of every step that keeps a record; conversion, frames, features and "
         "notebooks keep none. Snakemake's report has the times of all jobs.</p>",
         "<h2>Notebooks, tables and records</h2>",
-        *links(results, runs),
+        *links(results),
     ]
     head = (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
