@@ -8,6 +8,7 @@ For notebooks and scripts: ``from groundvts import load_records, load_model, gro
 imported when it is first named, so that importing the package alone loads neither torch nor pandas.
 """
 
+import warnings
 from importlib import import_module
 
 __version__ = "0.1.0"
@@ -23,6 +24,7 @@ __all__ = ["ground", "load_model", "load_records"]
 def __getattr__(name: str):
     if name not in PLACES:
         raise AttributeError(f"module 'groundvts' has no attribute {name!r}")
+    warnings.filterwarnings("ignore", "IProgress not found")  # a notebook's bars may be text
     return getattr(import_module(PLACES[name]), name)
 
 
