@@ -1,9 +1,11 @@
 """Fixtures shared by all tests."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from dag import run_tiny, tiny_config
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,3 +21,25 @@ def reference_data() -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests run on one worker (`--dist loadgroup`); those of one group of files, too."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.fixture(scope="session")
+def tiny_project(tmp_path_factory) -> Path:
+    """A copy of the project in which the tiny DAG has run; asked for by files of group `dag`."""
+    folder = tmp_path_factory.mktemp("tiny")
+    return run_tiny(folder, tiny_config(), "all", "data", "cards")
+
+
+@pytest.fixture(scope="module")
+def work(tiny_project, tmp_path_factory) -> Path:
+    """The finished tiny project, for a file's tests to change."""
+    folder = tmp_path_factory.mktemp("work") / "project"
+    return Path(shutil.copytree(tiny_project, folder, symlinks=True))
