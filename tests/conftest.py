@@ -8,6 +8,7 @@ import pytest
 from dag import run_tiny, tiny_config
 
 ROOT = Path(__file__).resolve().parents[1]
+TINY = ("test_dag.py", "test_interactive.py", "test_partial_reruns.py")  # that share a tiny project
 
 
 @pytest.fixture(scope="session")
@@ -23,17 +24,22 @@ def reference_data() -> Path:
     pytest.skip(reason)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests run on one worker (`--dist loadgroup`); those of one group of files, too."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file's tests run on one worker, and all files that ask for the tiny project on the same."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByProject(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return TINY[0] if Path(file).name in TINY else file
+
+    return ByProject(config, log)
 
 
 @pytest.fixture(scope="session")
 def tiny_project(tmp_path_factory) -> Path:
-    """A copy of the project in which the tiny DAG has run; asked for by files of group `dag`."""
+    """A copy of the project in which the tiny DAG has run; asked for by the files `TINY`."""
     folder = tmp_path_factory.mktemp("tiny")
     return run_tiny(folder, tiny_config(), "all", "data", "cards")
 

@@ -8,7 +8,6 @@ from dag import changed, configured, record, snakemake
 from huggingface_hub import ModelCard
 
 ASKED = ("constant", "base", "vts-0.25-s0")
-pytestmark = pytest.mark.xdist_group("dag")
 
 
 @pytest.fixture(scope="module")

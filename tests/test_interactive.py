@@ -12,7 +12,6 @@ from groundvts.inference.ground import ground
 from groundvts.models.load import load_model
 from groundvts.report.tidy import load_records
 
-pytestmark = pytest.mark.xdist_group("dag")
 NOT_MADE = {"ablations": "snakemake"}  # the tiny project has none: the command that makes them
 
 

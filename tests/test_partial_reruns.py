@@ -8,7 +8,6 @@ from dag import changed, configured, edited, jobs, planned, snakemake
 
 from groundvts.report.output import MARK
 
-pytestmark = pytest.mark.xdist_group("dag")
 MAIN = "results/toy/tables/main"
 MADE = "results/toy/benchmark/annotations"
 SRC = "src/groundvts"
@@ -175,7 +174,7 @@ def test_what_neither_trains_nor_makes_anything_anew(work):
 def test_a_deleted_table_is_one_notebook_and_older_source_trains_nothing_but_is_marked(
     work, monkeypatch
 ):
-    """Last, since the page is older than the notebook then."""
+    """The page is older than the notebook then, so this test is the last."""
     monkeypatch.setenv("PYTHONPATH", str(work / "src"))  # the edited source is what runs
     with edited(work / SRC / "training" / "trainer.py", function):
         assert planned(work) == {}
