@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -125,8 +127,40 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
     """Rules that Snakemake would run now, with their number of jobs."""
     plan = snakemake(folder, "--quiet", "host", "-n", *arguments)
     assert plan.returncode == 0, plan.stderr
-    text = plan.stdout + plan.stderr
+    return jobs(plan)
+
+
+def jobs(done: subprocess.CompletedProcess) -> dict[str, int]:
+    """Rules that Snakemake says it runs, with their number of jobs."""
+    text = done.stdout + done.stderr
     if "Nothing to be done" in text:
         return {}
     table = text.split("Job stats:")[1].split("total")[0]
     return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+
+@contextmanager
+def edited(file: Path, change: Callable[[str], str]) -> Iterator[None]:
+    """A file's text is changed, and then as old as it was and the same again."""
+    before, stat = file.read_text(), file.stat()
+    file.write_text(change(before))
+    try:
+        yield
+    finally:
+        file.write_text(before)
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@contextmanager
+def configured(folder: Path, change: Callable[[dict], object]) -> Iterator[None]:
+    """The configuration is changed, and then the same again."""
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    change(config)
+    with edited(folder / "config.yaml", lambda text: yaml.safe_dump(config, sort_keys=False)):
+        yield
+
+
+def changed(folder: Path, change: Callable[[dict], object], *targets: str) -> dict[str, int]:
+    """What Snakemake would run with a changed configuration."""
+    with configured(folder, change):
+        return planned(folder, *targets)

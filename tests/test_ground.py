@@ -117,7 +117,7 @@ def test_the_record_holds_the_picture_but_its_pixels(asked, monkeypatch, model):
     monkeypatch.setattr(timeline, "draw_timelines", lambda clips, stem: again.extend(clips))
     pixels = np.zeros((len(record["frames"]["timestamps"]), *drawn.pixels.shape[1:]), np.uint8)
     frames = Frames(pixels, np.zeros(0), 0, 0, "")
-    module.draw(record, module.Grounding(record["prediction"], frames), "picture")
+    module.Grounding(record, frames).draw("picture")
     assert again[0].pixels.shape == drawn.pixels.shape
     first, second = (vars(one) | {"pixels": None} for one in (drawn, again[0]))
     assert first == second

@@ -7,6 +7,10 @@ class BadInput(Exception):
     The message is one line: the file, the line or id, what is wrong, what to do.
     """
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class VideoReadError(BadInput):
     """A video that cannot be read: it costs its own samples, not the run."""

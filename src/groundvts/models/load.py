@@ -26,11 +26,15 @@ BACKBONES = {
 
 
 def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: int = 0):
-    """Loads `model` in evaluation mode.
+    """Loads the folder or hub id `model` in evaluation mode, on the GPU where there is one.
 
     A stock checkpoint gets a new sampling module with settings `vts` (None: no sampling), drawn
     from `seed`; a merged model brings its own, and `vts` changes settings of it such as the
-    ratio. Weights that are missing or unexpected raise BadInput by name.
+    ratio. Weights that are missing or unexpected raise BadInput by name. Gives a transformers
+    model: `generate` and `forward` as its backbone's, `config.vts` with the settings.
+
+    >>> from groundvts import load_model
+    >>> model = load_model("results/toy/merged/vts-0.25-s0", {"ratio": 0.5})
     """
     try:
         settings, _ = PreTrainedConfig.get_config_dict(str(model))

@@ -47,7 +47,7 @@ def locate(path: str | Path) -> Path:
     for candidate in (Path(path), Path("..") / path):
         if candidate.exists():
             return candidate.resolve()
-    raise BadInput(f"{path}: no such file or folder; make the results first or correct the path")
+    raise BadInput(f"{path}: no such file or folder; run `make` first, or correct the path")
 
 
 def listed_runs(path: str | Path) -> list[dict[str, Any]]:
