@@ -13,6 +13,9 @@ from groundvts.models.load import load_model
 from groundvts.report.tidy import load_records
 
 NOT_MADE = {"ablations": "snakemake"}  # the tiny project has none: the command that makes them
+EMPTIED = """for _name in [*globals()]:
+    if not _name.startswith("_") and _name not in ("In", "Out", "get_ipython", "exit", "quit"):
+        del globals()[_name]"""  # %reset also drops __spec__, which a process started from it needs
 
 
 def files(project) -> dict:
@@ -29,7 +32,7 @@ def test_every_notebook_runs_as_it_stands_and_writes_results_alone(work):
         cells = nbformat.read(path, as_version=4).cells
         code = [cell for cell in cells if cell.cell_type == "code"]
         assert ["parameters" in cell.metadata.get("tags", []) for cell in code].count(True) == 1
-        whole.cells.append(nbformat.v4.new_code_cell("%reset -f"))
+        whole.cells.append(nbformat.v4.new_code_cell(EMPTIED))
         whole.cells += [
             nbformat.v4.new_code_cell(c.source, metadata={"of": path.stem}) for c in code
         ]
