@@ -13,7 +13,6 @@ rule infer:
         record=f"{R}/predictions/{{run}}/{{benchmark}}.record.json",
     log:
         f"{R}/logs/infer/{{run}}_{{benchmark}}.log",
-    priority: 5
     conda:
         ENV
     resources:
@@ -71,7 +70,6 @@ else:
             record=temp(f"{PART}.record.json"),
         log:
             f"{R}/logs/infer/{{run}}_{{benchmark}}_{{scatteritem}}.log",
-        priority: 5
         conda:
             ENV
         resources:

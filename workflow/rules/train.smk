@@ -70,6 +70,7 @@ rule train_stage:
     log:
         f"{R}/logs/train/{{run}}_{{stage}}.log",
     cache: CACHED
+    priority: 3  # the long chains first: what is short fills the gaps
     conda:
         ENV
     threads: LAUNCHER.threads
@@ -115,7 +116,6 @@ rule merge:
         f"{R}/logs/merge/{{run}}.log",
     wildcard_constraints:
         run=any_of(name for name, run in RUNS.items() if run.trains),
-    priority: 5
     conda:
         ENV
     resources:
