@@ -123,7 +123,7 @@ def test_answers_of_other_libraries_or_precision_are_not_taken_over(
         monkeypatch.setattr(records, "_versions", lambda: {"torch": "0.1"})
     else:
         true = load.load_model
-        monkeypatch.setattr(load, "load_model", lambda name: true(name, dtype="bfloat16"))
+        monkeypatch.setattr(load, "load_model", lambda name, vts: true(name, vts, "bfloat16"))
     main(words(made, out))
     assert record(out)["speed"]["taken_over"] == 0
 

@@ -1,5 +1,7 @@
 """The report's joined rows, paired differences, trivial rows and tables of other benchmarks."""
 
+import re
+
 import pandas as pd
 import pytest
 from synthetic_records import write_results
@@ -106,11 +108,16 @@ def test_other_benchmarks_get_tables_of_their_own(tmp_path):
     assert not any("HD-" in name for name in moments)
     assert not any("MR-" in name for name in highlights)
     page = write_page(folder).read_text()
-    for text in ("<h2>QVHighlights</h2>", "<h3>Highlights</h3>", "<h2>NExT-GQA</h2>", "MR-mAP"):
+    for text in (">QVHighlights</h2>", "<h3>Highlights</h3>", ">NExT-GQA</h2>", "MR-mAP"):
         assert page.count(text) >= 1
-    assert page.index("<h2>Headline") < page.index("<h2>QVHighlights") < page.index("<h2>Figures")
+    assert (
+        page.index(">Headline</h2>")
+        < page.index(">QVHighlights</h2>")
+        < page.index(">Figures</h2>")
+    )
     assert "<th>Ratio</th><th>Acc@QA</th><th>Acc@GQA</th>" in page
-    assert "base on QVHighlights: 1 of 40 queries, no_window" in page
+    lost = re.sub("<[^>]+>", " ", page[page.index(">What failed</h2>") :])
+    assert re.search(r"QVHighlights\s+base\s+40\s+1\s+1 no window", lost)
 
 
 def test_a_run_that_was_to_be_scored_is_named_where_it_was_not(tmp_path):

@@ -74,7 +74,7 @@ def runs(config: dict) -> list[Run]:
                     vts=vts_settings(settings["module"] or config["protocol"], config["vts"], own),
                     main=settings["main"] and seed in settings["seeds"],
                     backbone=settings["backbone"] or config["backbone"],
-                    stages=() if model else tuple(settings["stages"]),
+                    stages=() if model or settings["released"] else tuple(settings["stages"]),
                     freeze=tuple(settings["freeze"]),
                     released=settings["released"],
                     training=settings["training"],
