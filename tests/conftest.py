@@ -26,8 +26,13 @@ def reference_data() -> Path:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """A file's tests run on one worker, and all files that ask for the tiny project on the same."""
+    """A file's tests run on one worker, and all files that ask for the tiny project on the same.
+
+    They begin in the order of names: by their number, as is the rule, the tiny project comes last.
+    """
     from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False
 
     class ByProject(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
