@@ -22,17 +22,19 @@ CLAIMS = [
 ]
 
 
-def write_ablation(folder: Path, variants=VARIANTS, published=(), claims=CLAIMS) -> None:
+def write_ablation(
+    folder: Path, variants=VARIANTS, published=(), claims=CLAIMS, benchmark=DATASET
+) -> None:
     """ablations/samplers of a results folder; `published` changes the paper's part, or is None."""
     listed = [run for name in variants for run in read_runs(folder) if run["variant"] == name]
     groups: dict = {}
     for run in listed:
-        score = read_record(folder / "scores" / run["run"] / f"{DATASET}.json")
+        score = read_record(folder / "scores" / run["run"] / f"{benchmark}.json")
         groups.setdefault(run["variant"], []).append(score)
     with recording("comparisons", {}, {}) as record:
-        record |= {"dataset": DATASET, **compare_runs(groups, 300)}
+        record |= {"dataset": benchmark, **compare_runs(groups, 300)}
     about = {"title": "Which", "source": "Table 5", "note": None, "place": 0}
-    about |= {"variants": variants, "benchmark": DATASET, "labels": {"random-0.25": "At random"}}
+    about |= {"variants": variants, "benchmark": benchmark, "labels": {"random-0.25": "At random"}}
     about["densities"] = {run["variant"]: 2 * run["ratio"] for run in listed}
     about["published"] = None if published is None else PUBLISHED | dict(published)
     about["claims"] = [c for c in claims if {c["better"], c["worse"]} <= set(variants)]

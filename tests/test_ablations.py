@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 from synthetic_ablations import VARIANTS, write_ablation
 from synthetic_records import write_results
+from synthetic_scores import add_benchmark
 
 from groundvts.errors import BadInput
 from groundvts.report.ablation_figures import draw_ablation, draw_density
 from groundvts.report.ablation_words import choice_and_weights, findings
 from groundvts.report.ablations import PAPER_HEADING, caption, load_ablations, shown_ablation
+from groundvts.report.claims import judged
 from groundvts.report.notebook import render_notebook
 from groundvts.report.output import html_table, write_table
 from groundvts.report.recall_figure import draw_recall, recall_table, recall_words
@@ -80,6 +82,20 @@ def test_a_comparison_of_an_older_form_is_named(folder):
     path.write_text(path.read_text().replace('"claims"', '"clams"'))
     with pytest.raises(BadInput, match="lacks claims; run `snakemake ablations`"):
         load_ablations(folder)
+
+
+def test_another_benchmark_has_its_own_numbers_of_the_paper(tmp_path):
+    variants = ["vts-0.25", "random-0.25"]
+    folder = write_results(tmp_path / "results", videos=3)
+    add_benchmark(folder, "activitynet_captions", list(reversed(variants)))
+    write_ablation(folder, variants=variants, benchmark="activitynet_captions")
+    [ablation] = load_ablations(folder)
+    assert ablation.heading == "Which, ActivityNet-Captions (Table 5)"
+    assert ablation.rows["paper mIoU"].tolist() == [36.0, 27.7]
+    assert ablation.rows.mIoU["vts-0.25"] > 50  # not of the main benchmark
+    [claim] = judged([ablation]).says
+    assert claim == "The choice helps (ActivityNet-Captions)"
+    assert recall_words(recall_table([ablation])) == ["No run records whose tokens it keeps."]
 
 
 def test_words_follow_the_intervals(ablation):

@@ -109,6 +109,10 @@ def test_the_committed_config_is_complete():
             },
             "ablations.x.published.rows: 'no' is none of its variants",
         ),
+        (
+            {"ablations": {"x": {"title": "X", "variants": ["vts", "base"], "benchmarks": ["y"]}}},
+            "ablations.x.benchmarks: no benchmark 'y'",
+        ),
         ({"scale": "paper"}, "backbones.qwen.checkpoint: null"),
         ({"evaluate": {"tacos": "all"}}, "evaluate: the report is about charades_sta"),
         (

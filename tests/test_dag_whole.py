@@ -1,6 +1,7 @@
 """Every target of the DAG at its smallest, with both backbones."""
 
 import json
+import math
 
 import pytest
 from browser import CHROMIUM, check_pages
@@ -59,10 +60,14 @@ def test_an_ablation_trains_no_stage_twice_and_asks_models_in_another_way(work):
     for run in ("vts-0.25-s0", "asked-s0"):
         text = (results / "predictions" / run / "charades_sta.jsonl").read_text()
         lines = [json.loads(line) for line in text.splitlines()]
-        [counts[run]] = {(len(one["kept"]), *one["grid"]) for one in lines if one.get("grid")}
-    (few, steps, *cell), (many, halved, *same) = counts["vts-0.25-s0"], counts["asked-s0"]
-    assert (halved, same) == (steps // 2, cell)  # half as many frames a second
-    assert many == few  # half of half as many tokens
+        counts[run] = {one["id"]: (len(one["kept"]), one["grid"]) for one in lines if "grid" in one}
+    assert counts["asked-s0"].keys() == counts["vts-0.25-s0"].keys() != set()
+    for query, (few, [steps, *cell]) in counts["vts-0.25-s0"].items():
+        many, [halved, *same] = counts["asked-s0"][query]
+        tokens = cell[0] * cell[1] // 4  # of a step
+        assert (halved, same) == ((steps + 1) // 2, cell)  # half as many frames a second
+        assert few == math.ceil(0.25 * steps * tokens)
+        assert many == math.ceil(0.5 * halved * tokens)
     compared = record(results / "ablations" / "ways" / "comparisons.json")["variants"]
     assert list(compared) == ["vts-0.25", "base", "untrained", "asked", "skips"]
 

@@ -130,6 +130,17 @@ def test_a_fixed_number_of_frames_has_no_rate():
         checked(config, SCHEMA)
 
 
+def test_each_benchmark_of_an_ablation_is_an_ablation_of_its_own():
+    found = checked(TOY | {"only": ["data", "stages"]}, SCHEMA)["ablations"]
+    benchmarks = {name: one["benchmark"] for name, one in found.items()}
+    assert benchmarks == {
+        "data": "charades_sta",
+        "data_activitynet_captions": "activitynet_captions",
+        "stages": "charades_sta",
+    }
+    assert found["data"]["variants"] == found["data_activitynet_captions"]["variants"]
+
+
 @pytest.mark.parametrize("only", ["stages", ["stages"]])
 def test_ablations_can_be_narrowed(only):
     assert list(checked(TOY | {"only": only}, SCHEMA)["ablations"]) == ["stages"]

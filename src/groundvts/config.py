@@ -48,6 +48,7 @@ def checked(config: dict, schema_file: Path) -> dict:
     _check_benchmarks(completed)
     _narrow(completed)
     _check_names(completed)
+    _share_out(completed)
     try:
         launcher = Launcher(**completed["launcher"])
         launcher.check(completed["stages"])
@@ -91,6 +92,15 @@ def _narrow(config: dict) -> None:
         raise BadInput(f"config: only: no ablation {unknown!r}; there are {known}")
     if only is not None:
         config["ablations"] = {name: config["ablations"][name] for name in only}
+
+
+def _share_out(config: dict) -> None:
+    """Makes an ablation of each benchmark that one names: NAME, then NAME_BENCHMARK."""
+    shared = {}
+    for name, one in config["ablations"].items():
+        for place, benchmark in enumerate(one["benchmarks"]):
+            shared[f"{name}_{benchmark}" if place else name] = one | {"benchmark": benchmark}
+    config["ablations"] = shared
 
 
 def _check_asking(config: dict) -> None:
@@ -189,6 +199,11 @@ def _check_names(config: dict) -> None:
         _check_rows(f"config: ablations.{name}", one)
     tests = {name: one["test"] for name, one in benchmarks.items()}
     needed = [("evaluate", name, tests.get(name)) for name in config["evaluate"]]
+    needed += [
+        (f"ablations.{ablation}.benchmarks", name, tests.get(name))
+        for ablation, one in config["ablations"].items()
+        for name in one["benchmarks"]
+    ]
     needed.append(("probe", *config["probe"].split("/")))
     for run in runs(config):
         for stage in run.stages if run.trains else ():

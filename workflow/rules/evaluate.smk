@@ -84,7 +84,8 @@ use rule comparisons as ablation with:
     input:
         runs=f"{R}/ablations/{{ablation}}/runs.json",
         scores=lambda w: expand(
-            f"{R}/scores/{{run}}/{MAIN_BENCHMARK}.json", run=ablation_runs(w.ablation)
+            f"{R}/scores/{{run}}/{config['ablations'][w.ablation]['benchmark']}.json",
+            run=ablation_runs(w.ablation),
         ),
         library=metrics("bootstrap", "comparison", "moments"),
     output:

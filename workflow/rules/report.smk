@@ -58,7 +58,6 @@ rule describe_ablations:
         about=[
             {
                 **one,
-                "benchmark": MAIN_BENCHMARK,
                 "place": place,
                 "densities": {variant_of(run): density(run) for run in ablation_runs(name)},
             }

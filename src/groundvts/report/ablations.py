@@ -8,6 +8,7 @@ import pandas as pd
 
 from groundvts.errors import BadInput
 from groundvts.records import read_record
+from groundvts.report.benchmarks import MAIN, known
 from groundvts.report.comparisons import every_pair
 from groundvts.report.output import EMPTY, MARK, with_interval
 from groundvts.report.published import RETRIEVAL, read_table
@@ -45,9 +46,7 @@ class Ablation:
 
     @property
     def heading(self) -> str:
-        """The title, with the paper's table."""
-        title, source = self.about["title"], self.about["source"]
-        return f"{title} ({source})" if source else title
+        return heading(self.about)
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -75,6 +74,17 @@ def load_ablations(results: str | Path, published: str | Path = PUBLISHED) -> li
             raise BadInput(f"{folder}/about.json: lacks {min(lacks)}; run `snakemake ablations`")
     ordered = sorted(about, key=lambda folder: about[folder]["place"])
     return [_load(results, folder, about[folder], published) for folder in ordered]
+
+
+def title(about: dict[str, Any]) -> str:
+    """What an ablation asks, and of which benchmark where that is not the main one."""
+    on = "" if about["benchmark"] == MAIN else f", {known(about['benchmark']).title}"
+    return f"{about['title']}{on}"
+
+
+def heading(about: dict[str, Any]) -> str:
+    """The title, with the paper's table."""
+    return f"{title(about)} ({about['source']})" if about["source"] else title(about)
 
 
 def _load(results: Path, folder: Path, about: dict, published: str | Path) -> Ablation:

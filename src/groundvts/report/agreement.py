@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from groundvts.records import read_record
+from groundvts.report.ablations import title
 from groundvts.report.benchmarks import KNOWN, MAIN, known
 from groundvts.report.output import span
 from groundvts.report.runs import listed_runs
@@ -96,8 +97,8 @@ def _sections(folder: Path) -> dict[str, Section]:
     for place, about in sorted(abouts.items(), key=lambda item: item[1]["place"]):
         if (place / "comparisons.json").is_file():
             record, labels = read_record(place / "comparisons.json"), _labels(place / "runs.json")
-            title = f"Ablation: {about['title']}"
-            found[place.name] = Section(title, about["benchmark"], True, record, labels)
+            words = f"Ablation: {title(about)}"
+            found[place.name] = Section(words, about["benchmark"], True, record, labels)
     return found
 
 

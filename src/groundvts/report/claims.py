@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from groundvts.report.ablations import METRIC, PAPER, PUBLISHED, Ablation, load_ablations
+from groundvts.report.benchmarks import MAIN, known
 from groundvts.report.output import EMPTY, span
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not told apart"
@@ -47,6 +48,8 @@ def _judged(ablation: Ablation, claim: dict[str, Any]) -> dict[str, Any]:
         ablation.about["source"] if ablation.published is None else ablation.published.table.iloc[0]
     )
     row = {"ablation": ablation.name, "source": source, **claim}
+    if ablation.about["benchmark"] != MAIN:
+        row["says"] += f" ({known(ablation.about['benchmark']).title})"
     for side, one in sides.items():
         row |= {f"{side} name": one["name"], f"{side} seeds": one["count"]}
     row |= {key: value for key, value in found.items() if key.split()[0] == METRIC}

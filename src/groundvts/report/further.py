@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from groundvts.records import read_record
+from groundvts.report.ablations import heading
 from groundvts.report.agreement import AGREES, LEGEND, SAME, agreement
 from groundvts.report.html import folded, html_table, listed, printed_table
 
@@ -28,14 +29,12 @@ def ablations(results: Path) -> Iterator[str]:
     if not found:
         yield TARGET.format("ablations")
     for folder, about in found:
-        title = f"{about['title']} ({about['source']})" if about.get("source") else about["title"]
-        stem = f"tables/ablation_{folder.name}"
-        tables = [*results.glob(f"{stem}.md"), *sorted(results.glob(f"{stem}_*.md"))]
-        if tables:
-            yield folded(title, map(printed_table, tables))
+        words, table = heading(about), results / "tables" / f"ablation_{folder.name}.md"
+        if table.is_file():
+            yield folded(words, [printed_table(table)])
         else:
             waits = "not drawn" if (folder / "comparisons.json").is_file() else "not trained"
-            yield f"<p>{escape(title)}: {waits} yet.</p>"
+            yield f"<p>{escape(words)}: {waits} yet.</p>"
 
 
 def efficiency(results: Path) -> Iterator[str]:

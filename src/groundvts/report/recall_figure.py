@@ -29,10 +29,10 @@ def recall_table(ablations: list[Ablation]) -> pd.DataFrame:
     Columns: line, ratio, share (`interval`: the true window; `object`: the queried object), value,
     low, high (percent, the mean of the seeds' records: an interval over videos), seeds (how many).
     """
-    runs = {run.name: run for ablation in ablations for run in ablation.runs}
+    runs = {run.name: run for ablation in ablations for run in ablation.runs if run.tokens}
     rows = []
     for run in runs.values():
-        test = (run.tokens or {}).get("test", {})
+        test = run.tokens.get("test", {})
         line = next((STARTS[start] for start in STARTS if run.variant.startswith(start)), None)
         rows += [
             {"line": line, "ratio": run.ratio, "share": share, "seeds": 1, **test[share]}
