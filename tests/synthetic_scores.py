@@ -11,7 +11,12 @@ from groundvts.records import read_record, recording, write_json
 RESAMPLES = 500
 #          metric: mean of the better run, of the other; the third query does not count for -short
 OTHERS = {
-    "activitynet_captions": {"R1@0.3": (70, 40), "R1@0.5": (50, 30), "R1@0.7": (30, 15), "mIoU": (60, 35)},
+    "activitynet_captions": {
+        "R1@0.3": (70, 40),
+        "R1@0.5": (50, 30),
+        "R1@0.7": (30, 15),
+        "mIoU": (60, 35),
+    },
     "qvhighlights": {
         "MR-R1@0.5": (60, 30),
         "MR-mAP": (50, 25),
