@@ -64,10 +64,9 @@ def test_an_ablation_trains_no_stage_twice_and_asks_models_in_another_way(work):
     assert counts["asked-s0"].keys() == counts["vts-0.25-s0"].keys() != set()
     for query, (few, [steps, *cell]) in counts["vts-0.25-s0"].items():
         many, [halved, *same] = counts["asked-s0"][query]
-        tokens = cell[0] * cell[1] // 4  # of a step
-        assert (halved, same) == ((steps + 1) // 2, cell)  # half as many frames a second
-        assert few == math.ceil(0.25 * steps * tokens)
-        assert many == math.ceil(0.5 * halved * tokens)
+        assert (halved, same) == (steps // 2, cell)  # half as many frames a second
+        assert few == math.ceil(0.25 * steps * math.prod(cell))
+        assert many == math.ceil(0.5 * halved * math.prod(cell))
     compared = record(results / "ablations" / "ways" / "comparisons.json")["variants"]
     assert list(compared) == ["vts-0.25", "base", "untrained", "asked", "skips"]
 
