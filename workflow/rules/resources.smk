@@ -1,11 +1,6 @@
 # What jobs ask of a cluster: the configuration's `resources`, more with each attempt. Read by the
 # slurm plugin: mem_mb, runtime (minutes), gpu (all GPUs of a job), nodes, cpus_per_task.
 
-# On one machine jobs need no limit on how fast they start: with it Snakemake (9.27) looks for work
-# again every second once for every job that has ended, which at 160 jobs is a fifth of a core.
-if workflow.local_exec and workflow.scheduling_settings:
-    workflow.scheduling_settings.max_jobs_per_timespan = None
-
 TOY_NEEDS = {"mem_gb": 2, "hours": 1, "gpu": 0}
 
 
