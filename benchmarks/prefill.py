@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from attention import Seen, kernel_seconds, skips_hidden_half, top_operators
@@ -21,6 +21,7 @@ from timing import Stopwatch, cache_bytes, sample_as
 from groundvts.errors import BadInput
 from groundvts.models.flops import Prompt, attention_flops, query_flops
 from groundvts.models.parts import projector
+from groundvts.models.vts_config import VTSConfig
 from groundvts.records import recording, write_json
 
 TOLERANCE = 0.1  # of the time ratio, relative to the ratio of the operations
@@ -29,10 +30,11 @@ STAGES = ("scores", "post-MLP", "sequence", "language model")
 
 @dataclass(frozen=True)
 class Mode:
-    """One way to read the prompt; `ratio` None: without sampling."""
+    """One way to read the prompt; `ratio` None: without sampling; `how` are further settings."""
 
     kind: str
     ratio: float | None = None
+    how: dict = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -54,7 +56,7 @@ class Prefill:
         if mode.ratio is not None:
             drop = "masked" if mode.kind == "masked" else "real"
             self.model.vts = self.vts
-            sample_as(self.model, {**self.start, "ratio": mode.ratio, "drop": drop})
+            sample_as(self.model, {**self.start, "ratio": mode.ratio, "drop": drop, **mode.how})
 
     @torch.inference_mode()
     def __call__(self, mode: Mode) -> tuple[dict[str, float], object]:
@@ -65,8 +67,8 @@ class Prefill:
         parts |= {"scores": self.vts, "post-MLP": self.vts.post_mlp}
         with watch.watching(parts):
             with watch.part("sequence"):
-                sequence = self.model.reduce(**self.inputs).sequence
-            output = self.model(**sequence.forward_inputs(), use_cache=True, logits_to_keep=1)
+                reduced = self.model.reduce(**self.inputs)
+            output = self.model(**reduced.forward_inputs(), use_cache=True, logits_to_keep=1)
         seconds = {stage: watch.seconds[stage] for stage in STAGES}
         return {**seconds, "prefill": sum(seconds.values())}, output
 
@@ -105,14 +107,19 @@ def describe(prefill: Prefill, mode: Mode, kernels: dict) -> dict:
         _, output = prefill(mode)
     kernel = "causal" if seen.only_causal and skips_hidden_half(kernels) else "square"
     held = output.past_key_values
+    sampling = VTSConfig.from_dict(prefill.model.config.vts)
+    after = sampling.prune_after if mode.ratio and sampling.inside else 0
+    hide = mode.kind == "masked"
     counted = query_flops(
-        prefill.model.config, prefill.prompt, mode.ratio, kernel, hide=mode.kind == "masked"
+        prefill.model.config, prefill.prompt, mode.ratio, kernel, hide=hide, after=after
     )
+    if mode.how and not prefill.vts.scores_tokens:
+        counted["scores"] = 0
     return {
         "name": mode.name,
         "kind": mode.kind,
         "ratio": mode.ratio or 1.0,
-        "tokens": held.get_seq_length(),
+        "tokens": held.get_seq_length(len(held.layers) - 1),
         "attention": kernel,
         "attention_called": seen.words,
         "cache_bytes": cache_bytes(held),

@@ -15,7 +15,7 @@ from groundvts.inference import ground as module
 from groundvts.models.samplers import SAMPLERS, SCORED
 from groundvts.report import timeline
 
-OWN = {"sampler": "vts", "ratio": 0.25}
+OWN = {"sampler": "vts", "ratio": 0.25, "prune_after": 1}
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_the_record_holds_the_picture_but_its_pixels(asked, monkeypatch, model):
         ("qwen", ["--ratio", "nan"], "--ratio"),
         ("qwen", ["--ratio", "much"], "'much'"),
         ("qwen", ["--ratio", "1.5"], "1.5"),
-        ("qwen", ["--sampler", "best"], "'best' is none of none, vts"),
+        ("qwen", ["--sampler", "best"], "'best' is none of attention, none"),
         ("qwen", ["--sampler", "none", "--ratio", "0.5"], "none keeps all"),
         ("all", ["--ratio", "0.5"], "none keeps all"),
         ("qwen stock", ["--sampler", "vts"], "no sampling module"),

@@ -124,7 +124,7 @@ class _Asking:
         """Answer, whether it was cut, and kept tokens of each moment of a batch."""
         with self.watch.stage("reduce"):
             job = (self.model, self.encoder, self.videos, batch, self.prompts, kind)
-            reduced, tokens = _reduce(*job)
+            reduced, inputs = _reduce(*job)
         with self.watch.stage("generate"):
             new_BL = self.model.generate_from(
                 reduced,
@@ -134,6 +134,7 @@ class _Asking:
                 pad_token_id=self.encoder.pad,
             )
         answers = self.encoder.tokenizer.batch_decode(new_BL, skip_special_tokens=True)
+        tokens = _kept(self.model, reduced, inputs)
         cut_B = (new_BL != self.encoder.end_of_turn).all(dim=1).tolist()
         return list(zip(answers, cut_B, tokens, strict=True))
 
@@ -156,7 +157,10 @@ def select_tokens(
     videos = Videos(model, source, Stopwatch(model.device))
     for batch in _batches(model, asked, source, batch_size):
         videos.hold(moment.video for moment in batch)
-        _, tokens = _reduce(model, encoder, videos, batch, prompts)
+        reduced, inputs = _reduce(model, encoder, videos, batch, prompts)
+        if reduced.prune is not None:  # the language model chooses when it reads
+            model(**reduced.forward_inputs(), logits_to_keep=1)
+        tokens = _kept(model, reduced, inputs)
         entries |= {moment.id: kept for moment, kept in zip(batch, tokens, strict=True)}
     return [_identity(moment) | entries[moment.id] for moment in moments]
 
@@ -189,16 +193,16 @@ def _batches(model, moments: list[Moment], source, size: int) -> list[Batch]:
 def _reduce(
     model, encoder: Encoder, source, batch: list[Moment], prompts: Prompts, kind: str = MAIN
 ):
-    """The reduced sequence of a batch, and what each moment kept."""
+    """The reduced sequence of a batch, and what it was made from."""
     inputs = prompt_batch(encoder, source, batch, prompts, kind)
     inputs = {key: value.to(model.device) for key, value in inputs.items()}
-    reduced = model.reduce(**inputs)
-    return reduced, list(_kept(model, reduced.selection, inputs))
+    return model.reduce(**inputs), inputs
 
 
-def _kept(model, selection, inputs: dict) -> Iterator[dict]:
-    """Grid, kept tokens and scores of each video of a batch."""
-    grids = model.merged_grids(**inputs)
+def _kept(model, reduced, inputs: dict) -> Iterator[dict]:
+    """Grid, kept tokens and scores of each video of a batch that was read."""
+    grids, selection = model.merged_grids(**inputs), reduced.selection
+    keep_BN = None if selection is None else reduced.keep_BN
     for row, (t, h, w) in enumerate(grids):
         count = t * h * w
         entry = {
@@ -207,7 +211,7 @@ def _kept(model, selection, inputs: dict) -> Iterator[dict]:
             "kept": list(range(count)),
         }
         if selection is not None:
-            entry["kept"] = selection.keep_BN[row, :count].nonzero().flatten().tolist()
+            entry["kept"] = keep_BN[row, :count].nonzero().flatten().tolist()
             if selection.scores_BN is not None:
                 entry["scores"] = _short(selection.scores_BN[row, :count])
         yield entry

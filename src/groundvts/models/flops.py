@@ -44,13 +44,20 @@ def attention_flops(text, tokens: int, kernel: str = "causal") -> int:
     return int(4 * text.num_hidden_layers * queries * tokens**2 * KERNELS[kernel])
 
 
-def prefill_flops(text, tokens: int, kernel: str = "causal") -> int:
-    """a n + b n^2 and one row of logits: reading n tokens up to the first new one."""
-    return (
-        tokens * linear_flops(text)
-        + attention_flops(text, tokens, kernel)
-        + 2 * text.hidden_size * text.vocab_size
-    )
+def prefill_flops(
+    text, tokens: int, kernel: str = "causal", entering: int = 0, after: int = 0
+) -> int:
+    """a n + b n^2 and one row of logits: reading n tokens up to the first new one.
+
+    Where tokens are dropped inside, the first `after` layers read the `entering` ones.
+    """
+    early = after / text.num_hidden_layers
+
+    def read(count: int) -> int:
+        return count * linear_flops(text) + attention_flops(text, count, kernel)
+
+    layers = early * read(entering) + (1 - early) * read(tokens)
+    return round(layers) + 2 * text.hidden_size * text.vocab_size
 
 
 def decode_flops(text, cached: int, new: int) -> int:
@@ -139,21 +146,27 @@ def query_flops(
     kernel: str = "causal",
     hide: bool = False,
     new: int = 1,
+    after: int = 0,
 ) -> dict[str, int]:
     """Operations by stage of a query that is answered with `new` tokens.
 
     `ratio` None is the stock model, without sampling. Dropped tokens are gone, or still read where
-    sampling only hides them (`hide`). Prefill makes the first new token.
+    sampling only hides them (`hide`) or drops them inside, `after` some layers. Prefill makes the
+    first new token.
     """
     visual = visual_tokens(config, prompt.grid_thw)
     kept = visual if ratio is None else math.ceil(ratio * visual - 1e-9)
     read = prompt.length - (0 if hide else visual - kept)
     text = config.text_config
+    early = after / text.num_hidden_layers
     return {
         "vision tower": tower_flops(config, prompt.grid_thw),
         "projector": projector_flops(config, visual),
         "scores": 0 if ratio is None else scoring_flops(config, visual, prompt.length),
-        "post-MLP": 0 if ratio is None else post_mlp_flops(config, kept),
-        "prefill": prefill_flops(text, read, kernel),
-        "decode": decode_flops(text, read, new - 1),
+        "post-MLP": 0 if ratio is None else post_mlp_flops(config, visual if after else kept),
+        "prefill": prefill_flops(text, read, kernel, prompt.length, after),
+        "decode": round(
+            early * decode_flops(text, prompt.length, new - 1)
+            + (1 - early) * decode_flops(text, read, new - 1)
+        ),
     }

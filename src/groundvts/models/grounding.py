@@ -6,12 +6,15 @@ tokens and a sequence into positions (see `qwen.py`). With `config.vts` None not
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 
+from groundvts.models.pruning import Prune, install
 from groundvts.models.query import query_tokens
+from groundvts.models.reduced import Reduced
 from groundvts.models.sequence import (
+    IGNORED,
     Sequence,
     gather_kept,
     masked_mean,
@@ -21,19 +24,6 @@ from groundvts.models.sequence import (
 )
 from groundvts.models.vts import VTS, Selection
 from groundvts.models.vts_config import VTSConfig
-
-
-@dataclass(frozen=True)
-class Reduced:
-    """The sequence for the language model and, where VTS is on, what it kept of each video.
-
-    `decode_mask` (B, M) is what generated tokens see of it after the first, where that is more than
-    its own attention mask.
-    """
-
-    sequence: Sequence
-    selection: Selection | None
-    decode_mask: torch.Tensor | None = None
 
 
 class GroundVTS:
@@ -100,7 +90,8 @@ class GroundVTS:
         rows = self._rows(projected_tokens, int(visual_BL.sum()), **inputs).to(embeds_BLD.dtype)
         if self.vts is None:
             embeds_BLD = embeds_BLD.masked_scatter(visual_BL[..., None], rows)
-            return Reduced(Sequence(embeds_BLD, attention_mask, positions, labels), None)
+            dense = Sequence(embeds_BLD, attention_mask, positions, labels, visual_BL)
+            return Reduced(dense, None)
         given = (attention_mask, query_mask, labels)
         query_BD, shown_BL = self._query(text_BLD, input_ids, *given, **inputs)
         seeds = [0] * len(input_ids) if sample_seed is None else sample_seed.tolist()
@@ -109,8 +100,9 @@ class GroundVTS:
         kept_BND, selection = self.vts(tokens_BND, valid_BN, query_BD, grids, seeds)
         embeds_BLD = embeds_BLD.masked_scatter(visual_BL[..., None], kept_BND[valid_BN])
         keep_BL = attention_mask.bool().masked_scatter(visual_BL, selection.keep_BN[valid_BN])
-        dense = Sequence(embeds_BLD, attention_mask, positions, labels)
-        return self._dropped(dense, selection, keep_BL, shown_BL, padding_side)
+        dense = Sequence(embeds_BLD, attention_mask, positions, labels, visual_BL)
+        reduced = self._dropped(dense, selection, keep_BL, shown_BL, padding_side)
+        return self._pruned(reduced, valid_BN) if self.vts.config.inside else reduced
 
     def _rows(self, projected: torch.Tensor | None, count: int, **inputs) -> torch.Tensor:
         """Projected tokens (`count`, D), given or made; ValueError where they are not so many."""
@@ -153,6 +145,25 @@ class GroundVTS:
         hidden = replace(dense, attention_mask=keep_BL.to(mask.dtype))
         return Reduced(hidden, selection, mask if settings["decode"] == "leak" else None)
 
+    def _pruned(self, reduced: Reduced, valid_BN: torch.Tensor) -> Reduced:
+        """The sequence with what the language model needs to choose."""
+        sequence, settings = reduced.sequence, self.vts.config
+        install(self.model.language_model, settings.prune_after)
+        attended_BM = sequence.attention_mask.bool()
+        prompt_BM = attended_BM
+        if sequence.labels is not None:
+            prompt_BM = attended_BM & (sequence.labels == IGNORED)
+        index_M = torch.arange(prompt_BM.shape[1], device=prompt_BM.device)
+        asked = Prune(
+            visual_BL=sequence.visual_mask,
+            attended_BL=attended_BM,
+            asking_B=torch.where(prompt_BM, index_M, -1).amax(1),
+            counts_B=self.vts.counts(valid_BN),
+            after=settings.prune_after,
+            remove=settings.drop == "real",
+        )
+        return replace(reduced, prune=asked)
+
     def user_text(self, input_ids: torch.Tensor) -> torch.Tensor:
         """Mask (B, L) of the words between each row's last video and the end of the user's turn."""
         visual_BL = input_ids == self.config.video_token_id
@@ -169,6 +180,8 @@ class GroundVTS:
         sequence = reduced.sequence
         if reduced.decode_mask is not None:
             options["decode_mask"] = reduced.decode_mask
+        if reduced.prune is not None:
+            options["prune"] = reduced.prune
         return super().generate(
             inputs_embeds=sequence.inputs_embeds,
             attention_mask=sequence.attention_mask,
@@ -184,12 +197,14 @@ class GroundVTS:
         inputs_embeds=None,
         is_first_iteration=False,
         decode_mask=None,
+        prune=None,
         **kwargs,
     ):
         """As transformers' own, for prompts that come as embeddings.
 
-        With a cache, `decode_mask` (B, M) takes the place of the prompt's mask after the first new
-        token. Without one, prompt and new tokens are read anew each time.
+        The prompt alone is pruned. With a cache, `decode_mask` (B, M) takes the place of the
+        prompt's mask after the first new token. Without one, prompt and new tokens are read anew
+        each time.
         """
         if inputs_embeds is not None and not is_first_iteration:
             if past_key_values is None:
@@ -199,6 +214,9 @@ class GroundVTS:
             elif decode_mask is not None:
                 new_BL = attention_mask[:, decode_mask.shape[1] :]
                 attention_mask = torch.cat([decode_mask, new_BL], dim=1)
+        if prune is not None and is_first_iteration:
+            length = inputs_embeds.shape[1]
+            kwargs["prune"] = prune if length == prune.visual_BL.shape[1] else prune.grown(length)
         return super().prepare_inputs_for_generation(
             input_ids,
             past_key_values=past_key_values,

@@ -110,7 +110,7 @@ class GroundVTSIntern(GroundVTS, InternVLForConditionalGeneration):
         if any(one is not None for one in videos.values()):
             videos |= {"pixel_values": pixel_values, "video_grid_thw": video_grid_thw}
             asked = (input_ids, attention_mask, labels, query_mask, sample_seed)
-            given = self.reduce(*asked, **videos).sequence.forward_inputs()
+            given = self.reduce(*asked, **videos).forward_inputs()
         elif attention_mask is None and past_key_values is None and position_ids is not None:
             given["attention_mask"] = torch.ones_like(position_ids)
         return super().forward(past_key_values=past_key_values, **given, **kwargs)

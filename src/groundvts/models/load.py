@@ -15,6 +15,7 @@ from groundvts.errors import BadInput
 from groundvts.models.internvl import GroundVTSIntern, GroundVTSInternConfig
 from groundvts.models.parts import tower
 from groundvts.models.qwen import GroundVTSQwen, GroundVTSQwenConfig
+from groundvts.models.vts_config import VTSConfig
 
 if not torch.cuda.is_available():  # else deepspeed, where it is installed, warns that it guesses
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
@@ -64,6 +65,27 @@ def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: i
             torch.manual_seed(seed)
             loaded.vts.reset_parameters()
     return loaded.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+@contextmanager
+def sampled_as(model, changes: dict) -> Iterator[None]:
+    """Lets a loaded model sample by changed settings for as long as the block lasts.
+
+    Its weights stay, so that what needs others (`post_mlp`, `hidden_size`) cannot be changed.
+    Raises BadInput where it has no sampling module or a setting is none.
+    """
+    if not changes:
+        yield
+        return
+    if model.vts is None:
+        raise BadInput(f"{model.name_or_path}: has no sampling module: leave its sampler as it is")
+    before = model.vts.config
+    model.vts.config = VTSConfig.from_dict(before.to_dict() | changes)
+    model.config.vts = model.vts.config.to_dict()
+    try:
+        yield
+    finally:
+        model.vts.config, model.config.vts = before, before.to_dict()
 
 
 @contextmanager

@@ -84,7 +84,7 @@ class GroundVTSQwen(GroundVTS, Qwen2_5_VLForConditionalGeneration):
         if any(one is not None for one in videos.values()):
             videos |= {"video_grid_thw": video_grid_thw, "second_per_grid_ts": second_per_grid_ts}
             asked = (input_ids, attention_mask, labels, query_mask, sample_seed)
-            given, images = self.reduce(*asked, **videos, **images).sequence.forward_inputs(), {}
+            given, images = self.reduce(*asked, **videos, **images).forward_inputs(), {}
         return super().forward(past_key_values=past_key_values, **given, **images, **kwargs)
 
     def vision_features(self, pixel_values_videos, video_grid_thw) -> torch.Tensor:

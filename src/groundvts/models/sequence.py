@@ -20,6 +20,7 @@ class Sequence:
     attention_mask: torch.Tensor  # (B, M)
     position_ids: torch.Tensor  # (3, B, M) or (B, M), dense: a dropped token leaves a gap
     labels: torch.Tensor | None  # (B, M)
+    visual_mask: torch.Tensor  # (B, M)
 
     def answer_length(self) -> int:
         """Columns from the first labelled one to the end."""
@@ -60,6 +61,7 @@ def gather_kept(sequence: Sequence, keep_BL: torch.Tensor, padding_side: str) ->
         attention_mask=mask_BM.to(sequence.attention_mask.dtype),
         position_ids=positions.gather(-1, index_BM.expand(*positions.shape[:-1], -1)),
         labels=labels,
+        visual_mask=sequence.visual_mask.gather(1, index_BM) & mask_BM,
     )
 
 

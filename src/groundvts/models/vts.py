@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from groundvts.models.samplers import SAMPLERS, SCORED, Video, keep_highest, step_mean
+from groundvts.errors import RunFailed
+from groundvts.models.samplers import SAMPLERS, Merging, Video, keep_highest, step_mean
 from groundvts.models.vts_config import VTSConfig
 
 
@@ -60,12 +61,12 @@ class VTS(nn.Module):
     @property
     def scores_tokens(self) -> bool:
         """Whether the choice or the weights look at the query."""
-        return self.config.sampler in SCORED or self.config.weights == "score"
+        return self.config.scored is not None or self.config.weights == "score"
 
     @property
     def projects(self) -> bool:
         """Whether the learned projections take part in scores."""
-        return self.scores_tokens and SCORED.get(self.config.sampler) != "cosine"
+        return self.scores_tokens and self.config.scored != "cosine"
 
     @property
     def learns(self) -> bool:
@@ -78,7 +79,7 @@ class VTS(nn.Module):
         """Softmax over each video's tokens of their match with the query, (B, N) (section 3.2)."""
         with torch.autocast(tokens_BND.device.type, enabled=False):
             tokens_BND, query_BD = tokens_BND.float(), self._centred(query_BD.float())
-            if SCORED.get(self.config.sampler) == "cosine":
+            if self.config.scored == "cosine":
                 score_BN = F.cosine_similarity(tokens_BND, query_BD[:, None], dim=-1)
             else:
                 score_BN = self._projected(tokens_BND, query_BD)
@@ -115,28 +116,48 @@ class VTS(nn.Module):
         grids: list[tuple[int, int, int]],
         seeds: list[int],
     ) -> tuple[torch.Tensor, Selection]:
-        """Keeps K = ceil(ratio * n) tokens of each video.
+        """Keeps K = ceil(ratio * n) tokens of each video; all where the language model chooses.
 
         Returns the embeddings (B, N, D) that stand for the kept tokens, weight * MLP(token), with
-        dropped tokens as they came, and the selection.
+        dropped tokens as they came, and the selection. Where tokens are merged, a kept one is first
+        the mean of its group.
         """
         if self.config.step_mean:
             tokens_BND = step_mean(tokens_BND, grids)
-        sizes_B = valid_BN.sum(1)
-        counts_B = torch.ceil(sizes_B.double() * self.config.ratio - 1e-9).long()
+        counts_B = self.counts(valid_BN)
+        kept_B = valid_BN.sum(1) if self.config.inside else counts_B
         scores_BN = self.score(tokens_BND, valid_BN, query_BD) if self.scores_tokens else None
         seeds = [zlib.crc32(f"{self.config.seed}:{seed}".encode()) for seed in seeds]
         video = Video(
-            tokens_BND, valid_BN, query_BD, counts_B, grids, scores_BN, seeds, self.training
+            tokens_BND, valid_BN, query_BD, kept_B, grids, scores_BN, seeds, self.training
         )
-        with torch.no_grad():
-            priority_BN = SAMPLERS[self.config.sampler](video)
-            keep_BN = keep_highest(priority_BN, valid_BN, counts_B)
+        keep_BN, merging = self._choice(video)
+        if merging is not None:
+            tokens_BND = _merged(tokens_BND, scores_BN, merging)
         weight_BN = self._weights(scores_BN, keep_BN, valid_BN, counts_B)
         weight_K1 = weight_BN[keep_BN][:, None].to(tokens_BND.dtype)
         kept_KD = self.post_mlp(tokens_BND[keep_BN]) * weight_K1
         embeds_BND = tokens_BND.masked_scatter(keep_BN[..., None], kept_KD)
         return embeds_BND, Selection(keep_BN, weight_BN, scores_BN)
+
+    def counts(self, valid_BN: torch.Tensor) -> torch.Tensor:
+        """K of each video (B,)."""
+        return torch.ceil(valid_BN.sum(1).double() * self.config.ratio - 1e-9).long()
+
+    @torch.no_grad()
+    def _choice(self, video: Video) -> tuple[torch.Tensor, Merging | None]:
+        """The mask (B, N) of kept tokens, and how the others are merged into them, if at all."""
+        with torch.autocast(video.tokens_BND.device.type, enabled=False):
+            chosen = SAMPLERS[self.config.sampler](video)
+        if not isinstance(chosen, Merging):
+            return keep_highest(chosen, video.valid_BN, video.counts_B), None
+        keep_BN = (chosen.into_BN == video.index_BN) & video.valid_BN
+        if not torch.equal(keep_BN.sum(1), video.counts_B):
+            raise RunFailed(
+                f"sampler {self.config.sampler}: {keep_BN.sum(1).tolist()} groups instead of "
+                f"{video.counts_B.tolist()}: correct it"
+            )
+        return keep_BN, chosen
 
     def _weights(
         self,
@@ -150,7 +171,7 @@ class VTS(nn.Module):
         if scores_BN is not None:
             logits_BN = (scores_BN / self.config.tau_weight).masked_fill(~keep_BN, -1e9)
             through_BN = chosen_BN = logits_BN.softmax(-1) * keep_BN
-            if self.config.estimator != "none" and self.config.sampler in SCORED:
+            if self.config.estimator != "none" and self.config.scored:
                 through_BN = self._straight_through(scores_BN, keep_BN, valid_BN)
             if self.config.weights == "score":
                 weight_BN = chosen_BN
@@ -177,3 +198,22 @@ class VTS(nn.Module):
         top_B1 = scores_BN.masked_fill(~keep_BN, 0).amax(-1, keepdim=True).detach()
         share_BN = ((scores_BN - top_B1) / self.config.tau_weight).exp() * choice_BN
         return share_BN / share_BN.sum(-1, keepdim=True).clamp(min=tiny)
+
+
+def _merged(
+    tokens_BND: torch.Tensor, scores_BN: torch.Tensor | None, merging: Merging
+) -> torch.Tensor:
+    """Tokens (B, N, D) with the mean of its group, in float32, in the place of each kept one."""
+    tiny = torch.finfo(torch.float32).tiny
+    part_BN = (merging.into_BN >= 0).float()
+    if merging.by_score:
+        part_BN = part_BN * scores_BN.clamp(min=tiny)
+    into_BN = merging.into_BN.clamp(min=0)
+    total_BN = torch.zeros_like(part_BN).scatter_add(1, into_BN, part_BN)
+    with torch.autocast(tokens_BND.device.type, enabled=False):
+        shares_BN1 = (part_BN / total_BN.gather(1, into_BN).clamp(min=tiny))[..., None]
+        index_BND = into_BN[..., None].expand_as(tokens_BND)
+        parts_BND = tokens_BND.float() * shares_BN1
+        means_BND = torch.zeros_like(parts_BND).scatter_add(1, index_BND, parts_BND)
+    stands_BN1 = (total_BN > 0)[..., None]
+    return torch.where(stands_BN1, means_BND.to(tokens_BND.dtype), tokens_BND)

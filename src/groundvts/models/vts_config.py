@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 
 from groundvts.errors import BadInput
-from groundvts.models.samplers import SAMPLERS
+from groundvts.models.samplers import INSIDE, SAMPLERS, SCORED
 
 CHOICES = {
+    "scorer": (None, "learned", "cosine"),
     "query_scope": ("query", "instruction", "all_text_no_answer", "official"),
     "score_norm": ("layernorm", "none"),
     "start": ("shared", "default"),
@@ -26,6 +27,10 @@ class VTSConfig:
 
     sampler: which tokens are kept; one of the registry (section 3.2: `vts`).
     ratio: share rho of a video's n tokens to keep, K = ceil(rho * n), each video by itself.
+    scorer: what scores a token against the query: the module's projections (`learned`) or the
+      `cosine` of their embeddings, which needs no training; None: as its sampler was registered.
+    prune_after: layers of the language model that read all tokens, for a sampler that chooses
+      inside it.
     query_scope: the tokens whose embeddings are averaged to the query (section 3.2). `query`: the
       words of what is asked; `instruction`: the user's text after the video;
       `all_text_no_answer`: every attended text token but the answer; `official`: every token that
@@ -58,6 +63,8 @@ class VTSConfig:
     hidden_size: int = 512
     sampler: str = "vts"
     ratio: float = 0.5
+    scorer: str | None = None
+    prune_after: int = 2
     query_scope: str = "query"
     score_norm: str = "layernorm"
     centring: bool = False
@@ -78,8 +85,9 @@ class VTSConfig:
     def __post_init__(self) -> None:
         for key, allowed in {"sampler": tuple(SAMPLERS), **CHOICES}.items():
             if getattr(self, key) not in allowed:
-                raise BadInput(f"vts.{key}: {getattr(self, key)!r} is none of {', '.join(allowed)}")
-        for key in ("hidden_size", "tau", "tau_weight", "tau_gumbel"):
+                known = ", ".join(map(str, allowed))
+                raise BadInput(f"vts.{key}: {getattr(self, key)!r} is none of {known}")
+        for key in ("hidden_size", "prune_after", "tau", "tau_weight", "tau_gumbel"):
             if getattr(self, key) <= 0:
                 raise BadInput(f"vts.{key}: {getattr(self, key)} is not above 0")
         if not 0 < self.ratio <= 1:
@@ -88,6 +96,21 @@ class VTSConfig:
             raise BadInput(f"vts.ratio: {self.ratio}, but the sampler none keeps all: set it to 1")
         if self.decode == "leak" and self.drop != "masked":
             raise BadInput("vts.decode: leak, but dropped tokens are gone: set vts.drop to masked")
+
+        if self.inside and (self.positions, self.decode) != ("dense", "kept"):
+            raise BadInput(f"vts.sampler: {self.sampler} chooses inside the language model: set "
+                           "vts.positions to dense and vts.decode to kept")  # fmt: skip
+
+    @property
+    def scored(self) -> str | None:
+        """By which scores the sampler chooses: `learned` or `cosine`; None: by none."""
+        named = SCORED.get(self.sampler)
+        return named and (self.scorer or named)
+
+    @property
+    def inside(self) -> bool:
+        """Whether the choice is made inside the language model."""
+        return self.sampler in INSIDE
 
     @classmethod
     def from_dict(cls, settings: dict) -> VTSConfig:

@@ -1,8 +1,8 @@
-"""Token samplers: which visual tokens of a video the language model gets to read.
+"""What a sampler is, and the register of all.
 
 A sampler gives every visual token a priority; the K tokens of highest priority are kept, ties
-going to the lower index, so that all samplers keep the same number. README.md beside this file
-tells how to add one.
+going to the lower index, so that all samplers keep the same number. One that merges tokens says
+instead into which kept token each of them goes.
 """
 
 from __future__ import annotations
@@ -33,78 +33,43 @@ class Video:
         )
 
 
-Sampler = Callable[[Video], torch.Tensor]
+@dataclass(frozen=True)
+class Merging:
+    """Tokens become the mean of their group: K groups, each of which one token stands for.
+
+    `into_BN` holds for each token the index of the one it is merged into, itself for those that are
+    kept, -1 for what goes nowhere. The mean is weighted by scores where `by_score` says so.
+    """
+
+    into_BN: torch.Tensor
+    by_score: bool = False
+
+
+Sampler = Callable[[Video], torch.Tensor | Merging]
 SAMPLERS: dict[str, Sampler] = {}
 SCORED: dict[str, str] = {}  # samplers that choose by score, and which
+INSIDE: set[str] = set()  # samplers that choose inside the language model (see models/pruning.py)
 
 
-def sampler(name: str, scored: str | None = None) -> Callable[[Sampler], Sampler]:
-    """Registers a function (Video -> priorities (B, N)).
+def sampler(
+    name: str, scored: str | None = None, inside: bool = False
+) -> Callable[[Sampler], Sampler]:
+    """Registers a function (Video -> priorities (B, N), or a Merging).
 
     `scored`: it chooses by `scores_BN`, made by the module's projections (`learned`) or from the
     `cosine` of token and query. Weights follow the same scores; without any, `learned` ones.
+    `inside`: all tokens enter the language model, and what it keeps is chosen there.
     """
 
     def register(function: Sampler) -> Sampler:
         SAMPLERS[name] = function
         if scored is not None:
             SCORED[name] = scored
+        if inside:
+            INSIDE.add(name)
         return function
 
     return register
-
-
-@sampler("none")
-def none(video: Video) -> torch.Tensor:
-    """No preference: with a ratio of 1 every token is kept."""
-    return torch.zeros_like(video.valid_BN, dtype=torch.float32)
-
-
-@sampler("vts", scored="learned")
-def vts(video: Video) -> torch.Tensor:
-    """The tokens that score highest against the query (paper, section 3.2)."""
-    return video.scores_BN
-
-
-@sampler("cosine", scored="cosine")
-def cosine(video: Video) -> torch.Tensor:
-    """The tokens nearest to the query, without projections (paper, table 10)."""
-    return video.scores_BN
-
-
-@sampler("frame_vts", scored="learned")
-def frame_vts(video: Video) -> torch.Tensor:
-    """The tokens of the grid steps with the highest mean score (paper, table 5).
-
-    Tokens stay their own; of the last step that K reaches, the first ones.
-    """
-    return step_mean(video.scores_BN, video.grids)
-
-
-@sampler("random")
-def random(video: Video) -> torch.Tensor:
-    """A random choice: drawn anew at each training step, fixed by the sample otherwise."""
-    shape, device = video.valid_BN.shape, video.valid_BN.device
-    if video.training:
-        return torch.rand(shape, device=device)
-    rows = [
-        torch.rand(shape[1], generator=torch.Generator().manual_seed(seed)) for seed in video.seeds
-    ]
-    return torch.stack(rows).to(device)
-
-
-@sampler("uniform")
-def uniform(video: Video) -> torch.Tensor:
-    """Whole grid steps, evenly spaced in time; the last of them in part where K asks for it."""
-    priority = torch.full(video.valid_BN.shape, -1.0)
-    for row, ((t, h, w), count) in enumerate(
-        zip(video.grids, video.counts_B.tolist(), strict=True)
-    ):
-        steps = -(-count // (h * w))
-        chosen = ((torch.arange(steps) + 0.5) * t / steps).long()
-        index = chosen[:, None] * h * w + torch.arange(h * w)
-        priority[row, index.flatten()] = torch.arange(steps * h * w, 0, -1).float()
-    return priority.to(video.valid_BN.device)
 
 
 def step_mean(values: torch.Tensor, grids: list[tuple[int, int, int]]) -> torch.Tensor:
