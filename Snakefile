@@ -1,6 +1,6 @@
 # GroundVTS, reproduced: data, three stages of training, merge, inference, scores, report.
 #   snakemake --cores all                the main job
-#   snakemake --cores all data|train|evaluate|ablations|efficiency|cards|report
+#   snakemake --cores all data|train|evaluate|ablations|reducers|efficiency|cards|report
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -20,6 +20,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/efficiency.smk"
+include: "workflow/rules/reducers.smk"
 include: "workflow/rules/contents.smk"
 include: "workflow/rules/notebooks.smk"
 include: "workflow/rules/report.smk"

@@ -40,7 +40,7 @@ def tiny_config(*backbones: str) -> dict:
     config["variants"] = {
         name: {**config["variants"][name], "seeds": [0], "more_seeds": []} for name in kept
     }
-    config["ablations"] = {}
+    config["ablations"], config["reducers"] = {}, {}
     if len(kept) > 1:
         config["variants"] |= FURTHER
         both = {"title": "Backbones", "variants": kept}

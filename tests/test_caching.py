@@ -16,7 +16,7 @@ def project(folder: Path, monkeypatch, comment: str = "") -> Path:
     """A copy of the project that runs its own library."""
     folder.mkdir()
     config = tiny_config()
-    config["ablations"] = {}
+    config["ablations"], config["reducers"] = {}, {}
     write_config(copy_project(folder), config)
     (folder / "src" / "groundvts" / "data" / "moment.py").open("a").write(comment)
     monkeypatch.setenv("PYTHONPATH", str(folder / "src"))

@@ -12,7 +12,9 @@ from groundvts.inference.ground import ground
 from groundvts.models.load import load_model
 from groundvts.report.tidy import load_records
 
-NOT_MADE = {"ablations": "snakemake"}  # the tiny project has none: the command that makes them
+NOT_MADE = dict.fromkeys(
+    ("ablations", "reducers"), "snakemake"
+)  # named with the command that makes them
 EMPTIED = """for _name in [*globals()]:
     if not _name.startswith("_") and _name not in ("In", "Out", "get_ipython", "exit", "quit"):
         del globals()[_name]"""  # %reset also drops __spec__, which a process started from it needs

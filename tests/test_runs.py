@@ -19,7 +19,7 @@ def configured(**variants):
     """The toy configuration with one variant `vts` and those given after it."""
     config = copy.deepcopy(TOY)
     vts = {"label": "VTS", "ratio": 0.5, "seeds": [0, 1]}
-    config |= {"variants": {"vts": vts, **variants}, "ablations": {}}
+    config |= {"variants": {"vts": vts, **variants}, "ablations": {}, "reducers": {}}
     config["evaluate"] = {"charades_sta": "all"}
     return checked(config, SCHEMA)
 

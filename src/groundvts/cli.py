@@ -122,6 +122,8 @@ def _data_verbs(verb: Callable) -> None:
     add("--model", "--frames", "--cache", "--out")
     add = verb("toy-benchmark", toy.benchmark, "make the toy videos and annotations")
     add("--settings", "--out")("--workers", type=count, required=False)
+    add = verb("toy-cases", toy.cases, "make the toy clips that reducers are compared on")
+    add("--settings", "--out")("--workers", type=count, required=False)
     add = verb("toy-base", toy.base, "make the tiny pretrained model folder")
     add("--settings", "--questions", "--frames", "--objects", "--out")
     add("--grounding", nargs="+")
@@ -154,6 +156,11 @@ def _model_verbs(verb: Callable) -> None:
     add("--out", required=False, help="folder for a JSON record and a picture")
     add("--sampler", required=False, help="another sampler than the model's own")
     add("--ratio", type=seconds, required=False, help="another share of the tokens to keep")
+
+    add = verb("demo", models.demo, "a page on this machine to try models on one's own video")
+    add("models", nargs="*", help="model folders (those below results)")
+    add("--port", type=count, required=False)
+    add("--limit-mb", type=seconds, default=500, required=False, help="greatest upload")
 
 
 def _checkpoint_verbs(verb: Callable) -> None:

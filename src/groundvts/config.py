@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator, validators
 
+from groundvts.compared import ask_at_ratios, check_rows, narrow, share_out
 from groundvts.errors import BadInput
 from groundvts.launcher import Launcher
 from groundvts.runs import (
@@ -46,9 +47,10 @@ def checked(config: dict, schema_file: Path) -> dict:
             "a file that holds them"
         )
     _check_benchmarks(completed)
-    _narrow(completed)
+    ask_at_ratios(completed)
+    narrow(completed)
     _check_names(completed)
-    _share_out(completed)
+    share_out(completed)
     try:
         launcher = Launcher(**completed["launcher"])
         launcher.check(completed["stages"])
@@ -82,25 +84,6 @@ def _check_training(config: dict, schema: dict) -> None:
             for error in validator.iter_errors(config["stages"][stage] | own):
                 path = ["variants", run.variant, "training", stage, *map(str, error.absolute_path)]
                 raise BadInput(f"config: {'.'.join(path)}: {error.message}")
-
-
-def _narrow(config: dict) -> None:
-    """Leaves the ablations that `only` names; BadInput where one of them is none."""
-    only = [config["only"]] if isinstance(config["only"], str) else config["only"]
-    for unknown in sorted(set(only or ()) - set(config["ablations"])):
-        known = ", ".join(config["ablations"]) or "none"
-        raise BadInput(f"config: only: no ablation {unknown!r}; there are {known}")
-    if only is not None:
-        config["ablations"] = {name: config["ablations"][name] for name in only}
-
-
-def _share_out(config: dict) -> None:
-    """Makes an ablation of each benchmark that one names: NAME, then NAME_BENCHMARK."""
-    shared = {}
-    for name, one in config["ablations"].items():
-        for place, benchmark in enumerate(one["benchmarks"]):
-            shared[f"{name}_{benchmark}" if place else name] = one | {"benchmark": benchmark}
-    config["ablations"] = shared
 
 
 def _check_asking(config: dict) -> None:
@@ -196,9 +179,17 @@ def _check_names(config: dict) -> None:
     for name, one in config["ablations"].items():
         for unknown in sorted(set(one["variants"]) - {*untrained(config), *config["variants"]}):
             raise BadInput(f"config: ablations.{name}.variants: no variant {unknown!r}")
-        _check_rows(f"config: ablations.{name}", one)
+        check_rows(f"config: ablations.{name}", one)
     tests = {name: one["test"] for name, one in benchmarks.items()}
     needed = [("evaluate", name, tests.get(name)) for name in config["evaluate"]]
+    reducers = config["reducers"]
+    if reducers["variants"] and MAIN_BENCHMARK not in reducers["benchmarks"]:
+        raise BadInput(f"config: reducers.benchmarks: the report is about {MAIN_BENCHMARK}: add it")
+    needed += [
+        (f"reducers.{key}", name, tests.get(name))
+        for key in ("benchmarks", "cases")
+        for name in reducers[key]
+    ]
     needed += [
         (f"ablations.{ablation}.benchmarks", name, tests.get(name))
         for ablation, one in config["ablations"].items()
@@ -216,18 +207,6 @@ def _check_names(config: dict) -> None:
             raise BadInput(f"config: {key}: no benchmark {name!r}: name one of {known}")
         if split not in benchmarks[name]["splits"]:
             raise BadInput(f"config: {key}: {name} has no split {split!r}: add it to its splits")
-
-
-def _check_rows(place: str, ablation: dict) -> None:
-    """BadInput where a label, a published row or a claim names none of an ablation's variants."""
-    published = ablation["published"] or {"rows": {}}
-    named = [("labels", name) for name in ablation["labels"]]
-    named += [("published.rows", name) for name in published["rows"]]
-    named += [("claims", claim[key]) for claim in ablation["claims"] for key in ("better", "worse")]
-    for key, name in named:
-        if name not in ablation["variants"]:
-            known = ", ".join(ablation["variants"])
-            raise BadInput(f"{place}.{key}: {name!r} is none of its variants: {known}")
 
 
 def _filling_validator():

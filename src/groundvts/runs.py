@@ -111,6 +111,11 @@ def stage_settings(config: dict, run: Run, stage: str) -> dict:
     return settings | {"learning_rate": rates, "lora_vision": vision}
 
 
+def at_ratio(variant: str, ratio: float) -> str:
+    """The variant that asks another's model at another ratio."""
+    return f"{variant}-asked-{ratio:g}"
+
+
 def of_backbone(name: str, backbone: str, config: dict) -> str:
     """The name of what there is once for each backbone: the configuration's own has no suffix."""
     return name if backbone == config["backbone"] else f"{name}-{backbone}"

@@ -19,7 +19,7 @@ from groundvts.errors import BadInput
 TOY = "toy"
 DOWNLOADS = "results/downloads"
 NAMED = ("benchmarks", "variants", "evaluate", "ablations")  # sections of entries with a name
-REPLACED = NAMED[1:]
+REPLACED = (*NAMED[1:], "reducers")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 

@@ -55,6 +55,6 @@ def provenance(*benchmarks, folders=()):
     if not CACHED:
         return ""
     videos = {BENCHMARKS[name]["videos"] for name in benchmarks}
-    own = sorted(videos - {f"{R}/benchmark/videos"})
+    own = sorted(videos - MADE_VIDEOS)
     found = [[folder, listing(folder)] for folder in own]
     return made_with(found, [[folder, content(folder)] for folder in folders])

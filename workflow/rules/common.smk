@@ -6,7 +6,8 @@ ENV = "../../envs/groundvts.yaml"
 RUNS = {run.name: run for run in runs(config)}
 MAIN = [name for name, run in RUNS.items() if run.main]
 BENCHMARKS = config["benchmarks"]
-SPLITS = [f"{name}/{split}" for name, one in BENCHMARKS.items() for split in one["splits"]]
+PLACES = [f"{name}/{split}" for name, one in BENCHMARKS.items() for split in one["splits"]]
+SPLITS = [place for place in PLACES if BENCHMARKS[place.split("/")[0]]["main"]]
 TESTS = {name: f"{name}/{one['test']}" for name, one in BENCHMARKS.items()}
 TRAINED_RUNS = [name for name in MAIN if RUNS[name].trains]
 TRAINERS = trainers(config)
@@ -23,7 +24,10 @@ NOTEBOOKS += ["results", "benchmarks", "protocols", "tokens"]
 FURTHER = [
     "efficiency",
     *(["ablations"] if config["ablations"] else []),
+    *(["reducers"] if config["reducers"]["variants"] else []),
 ]  # notebooks of the targets of these names
+CASE_VIDEOS = f"{R}/cases/videos"
+MADE_VIDEOS = {f"{R}/benchmark/videos", CASE_VIDEOS}
 LIBRARY = "src/groundvts"
 CONVERTING = ["checks", "convert", "documents", "durations", "entry", "files", "folder"]
 CONVERTING += ["moment", "validate"]
@@ -105,7 +109,7 @@ def published(key):
     """A function that gives the published file of a benchmark's split, or none."""
 
     def file(wildcards):
-        if f"{wildcards.benchmark}/{wildcards.split}" not in SPLITS:
+        if f"{wildcards.benchmark}/{wildcards.split}" not in PLACES:
             raise WorkflowError(f"{wildcards.benchmark} has no split {wildcards.split}")
         named = BENCHMARKS[wildcards.benchmark][key] or []
         named = [named] if isinstance(named, str) else named
@@ -152,7 +156,7 @@ def toy_annotations():
 def made_videos(wildcards):
     """The folder of videos where a rule makes it; a folder of yours is no input of a rule."""
     folder = BENCHMARKS[wildcards.benchmark]["videos"]
-    return folder if folder == f"{R}/benchmark/videos" else []
+    return folder if folder in MADE_VIDEOS else []
 
 
 def base_model(run):
@@ -279,11 +283,12 @@ def captioned(path):
         "scores": {"run": "{run}", "benchmark": "{benchmark}"},
         "comparisons": {"of": "{benchmark}"},
         "ablations": {"of": "ablation {ablation}"},
+        "reducers": {"of": "reducers, {benchmark}, ratio {ratio}"},
     }
     kind = place.parts[0]
     if place.suffix not in (".csv", ".png", ".html", ".json"):
         return path
-    kept = "comparisons" if kind == "ablations" else kind
+    kept = "comparisons" if kind in ("ablations", "reducers") else kind
     caption = f"../report/{kept}.rst"
     return report(path, caption=caption, category=kept.capitalize(), labels=shown[kind])
 

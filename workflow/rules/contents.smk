@@ -28,6 +28,15 @@ RECORDS = {
     "benchmarks": [*SCORES, *COMPARISONS, f"{R}/benchmarks.json"],
     "protocols": PROTOCOLS,
     "efficiency": MEASURED,
+    "reducers": [
+        f"{R}/reducers/asked.json",
+        *REDUCERS_COMPARED,
+        *expand(
+            f"{R}/scores/{{run}}/tokens.json",
+            run=[run for run in REDUCED_RUNS if run in RUNS and TOY],
+        ),
+        *REDUCERS_TIMED,
+    ],
     "ablations": [
         *expand(
             f"{R}/ablations/{{name}}/{{part}}.json",
@@ -68,6 +77,7 @@ TABLES = {
     "efficiency": [
         f"efficiency_{name}" for name in ("prefill", "profile", "stages", "training", "grouped")
     ],
+    "reducers": [f"reducers{end}" for end in ("", "_ratios", "_cases", "_recall", "_prefill")],
     "ablations": ["claims", *(f"ablation_{name}" for name in config["ablations"])],
     "tokens": ["kept_by_stage", "kept"],
 }
@@ -76,6 +86,7 @@ FIGURES = {
     "training": ["loss", "token_recall"],
     "results": ["miou"],
     "efficiency": ["prefill", "prefill_stages", "stages"],
+    "reducers": ["reducers", "reducers_cases", "reducers_prefill"],
     "ablations": [
         "recall_ratio",
         *(f"ablation_{name}" for name in config["ablations"]),

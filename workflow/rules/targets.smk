@@ -8,6 +8,7 @@ localrules:
     train,
     evaluate,
     ablations,
+    reducers,
     efficiency,
     cards,
     report,
@@ -37,6 +38,11 @@ rule ablations:
     input:
         expand(f"{R}/ablations/{{ablation}}/comparisons.json", ablation=config["ablations"]),
         f"{R}/notebooks/ablations.html" if config["ablations"] else [],
+
+
+rule reducers:
+    input:
+        f"{R}/notebooks/reducers.html" if "reducers" in FURTHER else [],
 
 
 rule efficiency:

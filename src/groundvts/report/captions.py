@@ -23,6 +23,12 @@ CAPTIONS = {  # in the page's order
     "with a band of 10 %.",
     "prefill_stages": "Prefill time by part, beside what its operations say.",
     "stages": "A query's time by stage with all, hidden and dropped tokens.",
+    "reducers": "Accuracy against the share of tokens kept for each way to reduce them, trained "
+    "above and untrained below; the line is the base with all tokens.",
+    "reducers_cases": "mIoU on clips made for one difficulty each; filled: trained, hollow: "
+    "untrained; the dashed line is GroundVTS.",
+    "reducers_prefill": "Prefill time of each way to reduce tokens, beside what its operations "
+    "say.",
     "data": "How long videos and true windows are, and where windows start, by benchmark.",
 }
 NOTEBOOKS = {
@@ -33,6 +39,7 @@ NOTEBOOKS = {
     "benchmarks": "The other benchmarks",
     "protocols": "Protocols explained",
     "ablations": "Ablations",
+    "reducers": "Other ways to reduce tokens",
     "efficiency": "Efficiency",
 }
 

@@ -37,6 +37,15 @@ def ablations(results: Path) -> Iterator[str]:
             yield f"<p>{escape(words)}: {waits} yet.</p>"
 
 
+def reducers(results: Path) -> Iterator[str]:
+    """The tables of the comparison with other ways to reduce tokens."""
+    yield "<h2>Other ways to reduce tokens</h2>"
+    tables = [results / "tables" / f"reducers{end}.md" for end in ("", "_cases", "_ratios")]
+    made = [table for table in tables if table.is_file()]
+    yield folded("Accuracy, cases, ratios", map(printed_table, made)) if made else ""
+    yield "" if made else TARGET.format("reducers")
+
+
 def efficiency(results: Path) -> Iterator[str]:
     """The tables of the efficiency notebook."""
     yield "<h2>Efficiency</h2>"

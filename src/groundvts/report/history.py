@@ -17,7 +17,7 @@ from groundvts.report.runs import Run, failures_by_reason, load_runs
 PLACES = (
     *("*/record.json", "*/*/record.json", "*/*/*/record.json", "*/*/*.record.json"),
     *("scores/*/*.json", "scores_*/*/*.json", "protocols/*/*.json", "comparisons/*.json"),
-    *("ablations/*/comparisons.json", "benchmarks/*.json"),
+    *("ablations/*/comparisons.json", "reducers/*/*.json", "benchmarks/*.json"),
 )
 
 

@@ -14,6 +14,7 @@ RECORDS = {
     "Validated annotations": "data/*/*/validation.json",
     "Comparisons": "comparisons/*.json",
     "Ablations": "ablations/*/*.json",
+    "Reducers": "reducers/*/*.json",
     "Conventions of scoring": "protocols/*/*.json",
     "Scores by other protocols": "scores_*/*/*.json",
     "Benchmarks": "benchmarks/*.json",
@@ -72,6 +73,7 @@ def _records(results: Path) -> list[str]:
         named = {" ".join(path.with_suffix("").parts[1:]): path.as_posix() for path in paths}
         rows.append(_line(results, title, named))
     lists = [results / "runs.json", *sorted(results.glob("ablations/*/runs.json"))]
+    lists += results.glob("reducers/runs.json")
     for run, entry in {one["run"]: one for path in lists for one in listed_runs(path)}.items():
         stages = entry.get("stages", {})
         paths = {stage: f"{place}/record.json" for stage, place in stages.items()}

@@ -10,7 +10,7 @@ from groundvts.report.benchmarks import MAIN, Part, evaluated, known
 from groundvts.report.captions import CAPTIONS, titled
 from groundvts.report.comparisons import differences
 from groundvts.report.findings import conclusions, supervision
-from groundvts.report.further import ablations, claims, efficiency, reproduced
+from groundvts.report.further import ablations, claims, efficiency, reducers, reproduced
 from groundvts.report.history import facts, failed, read_records, times
 from groundvts.report.html import bullets, details, html_table, with_contents
 from groundvts.report.links import links, logs
@@ -40,6 +40,7 @@ def write_page(results: str | Path, reference: str | Path | None = None) -> Path
         *_figures(results),
         *_every_run(results),
         *ablations(results),
+        *reducers(results),
         *efficiency(results),
         bullets("What the base was taught before", supervision(results)),
         "<h2>What failed</h2>",

@@ -38,6 +38,7 @@ def load_records(results: str | Path = "results/toy", dataset: str = MAIN) -> pd
     """
     folder = locate(results)
     lists = [folder / "runs.json", *sorted(folder.glob("ablations/*/runs.json"))]
+    lists += folder.glob("reducers/runs.json")
     entries = {entry["run"]: entry for path in lists for entry in listed_runs(path)}
     loaded = {name: load_run(folder, entry, dataset) for name, entry in entries.items()}
     rows = [

@@ -49,7 +49,7 @@ class Clip:
     """One clip: its name, length (s), background seed and shapes, and how its file is made.
 
     Its frame rate; the turn (degrees) that the file asks of a player; whether it has sound; whether
-    its frame rate varies.
+    its frame rate varies; by how many pixels the camera moves each second.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Clip:
     rotation: int = 0
     sound: bool = False
     variable: bool = False
+    drift: int = 0
 
 
 def generator(seed: int, *names: object) -> np.random.Generator:
@@ -80,9 +81,22 @@ def draw_clip(name: str, seed: int, cluttered: bool) -> Clip:
     shortest, longest = (3, 7) if cluttered else (2, 6)
     kinds = rng.choice(len(COLOURS) * len(SHAPES), size=count, replace=False)
     cells = rng.permutation(len(CELLS))[:count]
+    shapes = place(rng, kinds, cells, duration, (shortest, longest))
+    rate = Fraction(int(rng.choice(FRAME_RATES)))
+    noise_seed = int(rng.integers(2**31))
+    return Clip(name, duration, noise_seed, shapes, **_file(name, seed, rate))
+
+
+def place(
+    rng: np.random.Generator, kinds, cells, duration: int, lengths: tuple[int, int]
+) -> tuple[Shape, ...]:
+    """Shapes in time order, each visible for a time (s) from `lengths`, both ends included.
+
+    A kind is a number that names colour and shape; a cell is an index of `CELLS`.
+    """
     shapes = []
     for kind, cell in zip(kinds, cells, strict=True):
-        length = int(rng.integers(shortest, longest + 1))
+        length = int(rng.integers(lengths[0], lengths[1] + 1))
         start = int(rng.integers(0, duration - length + 1))
         shapes.append(
             Shape(
@@ -94,10 +108,7 @@ def draw_clip(name: str, seed: int, cluttered: bool) -> Clip:
                 shift=(int(rng.integers(-2, 3)), int(rng.integers(-2, 3))),
             )
         )
-    shapes.sort(key=lambda shape: (shape.start, shape.end, shape.cell))
-    rate = Fraction(int(rng.choice(FRAME_RATES)))
-    noise_seed = int(rng.integers(2**31))
-    return Clip(name, duration, noise_seed, tuple(shapes), **_file(name, seed, rate))
+    return tuple(sorted(shapes, key=lambda shape: (shape.start, shape.end, shape.cell)))
 
 
 def _file(name: str, seed: int, rate: Fraction) -> dict:
@@ -145,12 +156,14 @@ def render(clip: Clip, side: int) -> list[tuple[int, np.ndarray]]:
     rng = np.random.default_rng(clip.noise_seed)
     coarse = rng.integers(70, 120, size=(side // 4, side // 4, 3), dtype=np.uint8)
     background = coarse.repeat(4, axis=0).repeat(4, axis=1)
-    changes = sorted({0, *(s.start for s in clip.shapes), *(s.end for s in clip.shapes)})
+    changes = {0, *(s.start for s in clip.shapes), *(s.end for s in clip.shapes)}
+    if clip.drift:
+        changes = set(range(clip.duration))
     pictures = []
-    for second in changes:
+    for second in sorted(changes):
         if second >= clip.duration:
             continue
-        picture = background.copy()
+        picture = np.roll(background, clip.drift * second, axis=1)
         for shape in clip.shapes:
             if shape.start <= second < shape.end:
                 _paint(picture, shape)

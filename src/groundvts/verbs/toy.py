@@ -23,6 +23,18 @@ def benchmark(options: Namespace) -> None:
     records.write_json(out / "record.json", record)
 
 
+def cases(options: Namespace) -> None:
+    """Makes clips of each case that token reducers are compared on: `seed`, `side`, `count`."""
+    from groundvts.data.frames import available_cores
+    from groundvts.toy.cases import make_cases
+
+    settings, out = read_settings(options.settings), Path(options.out)
+    with records.recording("toy-cases", settings, {}, seed=settings["seed"]) as record:
+        workers = options.workers or available_cores()
+        record["counts"] = make_cases(out, workers=workers, **settings)
+    records.write_json(out / "record.json", record)
+
+
 def base(options: Namespace) -> None:
     """Makes the toy base: settings of `toy.base` and a seed."""
     from groundvts.data.conversations import read_conversations

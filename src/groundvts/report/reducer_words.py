@@ -1,0 +1,139 @@
+"""What the comparison of token reducers says, each sentence computed from its records."""
+
+import pandas as pd
+
+from groundvts.report.benchmarks import MAIN, known
+from groundvts.report.claims import FAILS, HOLDS, OPEN, verdict
+from groundvts.report.output import span
+from groundvts.report.reducers import PANELS, RECALL, Reducers, case_titles
+
+SLOWER = 1.1  # times what the operations promise
+
+
+def conclusions(found: Reducers) -> list[str]:
+    """Best and worst by benchmark; trained against untrained; what each ratio costs."""
+    return [
+        *(line for panel in PANELS for line in _ranking(found, *panel)),
+        *_untrained(found),
+        *_ratios(found),
+    ]
+
+
+def _ranking(found: Reducers, dataset: str, metric: str) -> list[str]:
+    """The first row against the other trained ones."""
+    rows = found.at(dataset, metric, found.own)
+    trained = rows[rows.trained.astype(bool)] if len(rows) else rows
+    if len(trained) < 2:
+        return []
+    first, others = trained.iloc[0], trained.iloc[1:]
+    groups: dict[str, list[str]] = {HOLDS: [], OPEN: [], FAILS: []}
+    for _, row in others.sort_values("value", ascending=False).iterrows():
+        judged = verdict(-row["difference high"], -row["difference low"])
+        groups[judged].append(f"{row.label} {span(row, 'difference', '+z.1f')}")
+    words = {HOLDS: "above", OPEN: "not told apart from", FAILS: "below"}
+    told = "; ".join(f"{words[key]} {', '.join(rows)}" for key, rows in groups.items() if rows)
+    value = span(first.rename({"low": "value low", "high": "value high"}), "value")
+    return [
+        f"{known(dataset).title}, {metric}, {100 * found.own:g} % of the tokens: {first.label} "
+        f"({value}) is {told} points."
+    ]
+
+
+def _untrained(found: Reducers) -> list[str]:
+    """How the untrained ones stand to the base that reads all tokens, on the main benchmark."""
+    rows = found.at(MAIN, "mIoU", found.own)
+    base = rows[rows.sampler.isna()]
+    free = rows[~rows.trained.astype(bool) & rows.sampler.notna()]
+    if base.empty or free.empty:
+        return []
+    level = base.iloc[0]
+    kept, below = free[free.high >= level.value], free[free.high < level.value]
+    lines = [
+        f"Untrained, with all tokens the base scores {level.value:.1f} mIoU; with "
+        f"{100 * found.own:g} % of them the interval reaches that of: {_named(kept)}; it stays "
+        f"below: {_named(below)}."
+    ]
+    trained = rows[rows.trained.astype(bool)]
+    gains = []
+    for _, row in free.iterrows():
+        sampler = "vts" if row.sampler == "cosine" else row.sampler
+        same = trained[(trained.sampler == sampler) & ~trained.variant.str.startswith("control")]
+        if len(same):
+            gains.append(f"{same.iloc[0].label} {same.iloc[0].value - row.value:+.1f}")
+    if gains:
+        lines.append(f"What the three stages add to each, points of mIoU: {', '.join(gains)}.")
+    return lines
+
+
+def _ratios(found: Reducers) -> list[str]:
+    """Which trained ones lose least when fewer tokens are kept than in training."""
+    if len(found.ratios) < 2 or found.ratios[0] == found.own:
+        return []
+    few, own = (found.at(MAIN, "mIoU", ratio) for ratio in (found.ratios[0], found.own))
+    both = [v for v in few.index if v in own.index and own.trained[v]]
+    lost = pd.Series({own.label[v]: few.value[v] - own.value[v] for v in both}).sort_values()
+    told = ", ".join(f"{label} {points:+.1f}" for label, points in lost.iloc[::-1].items())
+    return [
+        f"Asked with {100 * found.ratios[0]:g} % of the tokens after training with "
+        f"{100 * found.own:g} %, points of mIoU: {told}."
+    ]
+
+
+def case_words(found: Reducers) -> list[str]:
+    """For each case the best trained rows, and those that lose most against ordinary clips."""
+    ordinary = found.at(MAIN, "mIoU", found.own)
+    lines = []
+    for dataset, title in case_titles(found).items():
+        rows = found.at(dataset, "mIoU", found.own)
+        rows = rows[rows.trained.astype(bool)].sort_values("value", ascending=False)
+        if dataset == MAIN or rows.empty:
+            continue
+        best, worst = rows.iloc[0], rows.iloc[-1]
+        moved = (rows.value - ordinary.value[rows.index]).sort_values()
+        told = ", ".join(f"{rows.label[v]} {moved[v]:+.1f}" for v in moved.index[::-1])
+        lines.append(
+            f"{title}: best {best.label} ({best.value:.1f}), last {worst.label} "
+            f"({worst.value:.1f}). Against ordinary clips, points of mIoU: {told}."
+        )
+    return lines
+
+
+def recall_words(found: Reducers) -> list[str]:
+    """Whose choice holds the queried object, and whether that is what decides accuracy."""
+    rows, lines = found.recall[found.recall.ratio == found.own], []
+    labels = found.variants.set_index("variant").label
+    for share, title in RECALL.items():
+        values = rows[rows.share == share].set_index("variant").value.sort_values(ascending=False)
+        if len(values):
+            told = ", ".join(f"{labels[v]} {value:.0f} %" for v, value in values.items())
+            lines.append(f"Tokens of the {title} kept at {100 * found.own:g} %: {told}.")
+    accuracy = found.at(MAIN, "mIoU", found.own)
+    objects = rows[rows.share == "object"].set_index("variant").value
+    both = [v for v in objects.index if v in accuracy.index and accuracy.trained[v]]
+    if len(both) > 2:
+        rank = accuracy.value[both].corr(objects[both], method="spearman")
+        lines.append(
+            f"Over the {len(both)} trained rows, mIoU and the share of the queried object's tokens "
+            f"rank alike with Spearman's {rank:+.2f}."
+        )
+    return lines
+
+
+def prefill_words(found: Reducers) -> list[str]:
+    """Who reaches what the operations promise, and who does not."""
+    lines = []
+    for backbone, rows in found.prefill.groupby("backbone", sort=False):
+        reduced = rows[rows.operations < 1]
+        slow = reduced[reduced.time > SLOWER * reduced.operations]
+        told = ", ".join(f"{r.sampler} {r.time / r.operations:.2f}" for r in slow.itertuples())
+        quick = reduced.loc[reduced.time.idxmin()]
+        lines.append(
+            f"{backbone}: shortest prefill {quick.sampler} ({quick.time:.2f} of all tokens' time, "
+            f"operations {quick.operations:.2f}); more than {SLOWER:g} times what the operations "
+            f"promise: {told or 'none'}."
+        )
+    return lines
+
+
+def _named(rows: pd.DataFrame) -> str:
+    return ", ".join(f"{row.label} {row.value:.1f}" for row in rows.itertuples()) or "none"
