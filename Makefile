@@ -1,11 +1,12 @@
 # make        set up .venv and run the toy reproduction (the main job)
 # make test   set up and run the tests
 # make setup  only set up;  make lint  the style checks
+# make demo   a page on this machine to try the models that `make` trained
 SHELL := bash
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all setup test lint
+.PHONY: all setup test lint demo
 
 all: setup
 	.venv/bin/python workflow/unlock.py
@@ -22,6 +23,10 @@ setup: .venv/.stamp
 
 test: setup
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile
+
+demo: setup
+	.venv/bin/python -m pip install -q -r requirements-demo.lock
+	.venv/bin/groundvts demo
 
 lint: setup
 	.venv/bin/ruff check

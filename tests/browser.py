@@ -5,6 +5,7 @@ there, links and anchors that lead nowhere, pictures that are not drawn, errors 
 requests to anything but files, and pages wider than a phone.
 """
 
+import base64
 import json
 import os
 import select
@@ -47,13 +48,16 @@ ALONE += ("--disable-dev-shm-usage",)  # small in containers
 
 
 class Browser:
-    """Headless Chromium, spoken to in its DevTools protocol over two pipes; it reaches no host."""
+    """Headless Chromium, spoken to in its DevTools protocol over two pipes.
 
-    def __init__(self):
+    It reaches no host, or `host` alone.
+    """
+
+    def __init__(self, host: str | None = None):
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         theirs_in, self.to = os.pipe()
         self.fro, theirs_out = os.pipe()
-        rules = "--host-resolver-rules=MAP * ~NOTFOUND"
+        rules = "--host-resolver-rules=MAP * ~NOTFOUND" + (f", EXCLUDE {host}" if host else "")
         profile = f"--user-data-dir={self.folder.name}"
         words = [CHROMIUM, *QUIET, *ALONE, rules, profile, "--remote-debugging-pipe", "about:blank"]
         self.process = subprocess.Popen(
@@ -111,34 +115,63 @@ class Browser:
         message, self.rest = self.rest.split(b"\0", 1)
         return json.loads(message)
 
-    def look(self, page: Path, *scripts: str) -> tuple[dict, list[dict]]:
-        """What a page shows on a phone, after `scripts` have run in it, and what happened."""
+    def open(self, url: str, width: int = PHONE, height: int = 844) -> tuple[str, str]:
+        """Opens a page on a screen of so many pixels; gives its target and its session."""
         self.events = []
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
             self.ask(f"{domain}.enable", session)
-        phone = {"width": PHONE, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-        self.ask("Emulation.setDeviceMetricsOverride", session, **phone)
-        self.ask("Page.navigate", session, url=page.resolve().as_uri())
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1}
+        self.ask("Emulation.setDeviceMetricsOverride", session, mobile=width == PHONE, **screen)
+        self.ask("Page.navigate", session, url=url)
         self.wait("Page.loadEventFired", session)
+        return target, session
+
+    def run(self, session: str, script: str):
+        """What a script gives in a page; None, and an event, where it fails."""
+        waits = {"returnByValue": True, "awaitPromise": True}
+        seen = self.ask("Runtime.evaluate", session, expression=script, **waits)
+        if "exceptionDetails" in seen:
+            self.events.append({"method": "Runtime.exceptionThrown", "params": seen})
+        return seen["result"].get("value")
+
+    def until(self, session: str, script: str, seconds: float = PATIENCE):
+        """What a script gives as soon as that is true."""
+        end = time.monotonic() + seconds
+        while not (found := self.run(session, script)):
+            assert time.monotonic() < end, f"not within {seconds} seconds: {script}"
+            time.sleep(0.2)
+        return found
+
+    def choose(self, session: str, selector: str, *files: Path) -> None:
+        """Gives files to a page's file input."""
+        root = self.ask("DOM.getDocument", session)["root"]["nodeId"]
+        node = self.ask("DOM.querySelector", session, nodeId=root, selector=selector)["nodeId"]
+        self.ask("DOM.setFileInputFiles", session, nodeId=node, files=[str(f) for f in files])
+
+    def picture(self, session: str, file: Path) -> None:
+        """Writes what a page shows, all of its length, as PNG."""
+        shot = self.ask("Page.captureScreenshot", session, captureBeyondViewport=True)
+        file.write_bytes(base64.b64decode(shot["data"]))
+
+    def look(self, page: Path, *scripts: str) -> tuple[dict, list[dict]]:
+        """What a page shows on a phone, after `scripts` have run in it, and what happened."""
+        target, session = self.open(page.resolve().as_uri())
         for script in (*scripts, LOOK):
-            waits = {"returnByValue": True, "awaitPromise": True}
-            seen = self.ask("Runtime.evaluate", session, expression=script, **waits)
-            if "exceptionDetails" in seen:
-                self.events.append({"method": "Runtime.exceptionThrown", "params": seen})
+            seen = self.run(session, script)
         self.ask("Target.closeTarget", targetId=target)
-        return seen["result"]["value"], self.events
+        return seen, self.events
 
 
-def happened(events: list[dict]) -> list[str]:
-    """What went wrong while a page was loaded: errors, and requests to anything but files."""
+def happened(events: list[dict], own: str = "file:") -> list[str]:
+    """What went wrong while a page was loaded: errors, and requests to anything but its `own`."""
     found = []
     for event in events:
         method, params = event.get("method"), event.get("params", {})
         if method == "Network.requestWillBeSent":
             url = params["request"]["url"]
-            if urlsplit(url).scheme not in ("file", "data", "blob"):
+            if not url.startswith((own, "data:", "blob:")):
                 found.append(f"asks for {url}")
         elif method == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]

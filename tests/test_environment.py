@@ -63,6 +63,13 @@ def test_lock_is_free_of(pattern: str, why: str):
     assert not found, why
 
 
+def test_the_demo_s_lock_adds_to_the_lock_and_changes_nothing_of_it():
+    demo = requirements(ROOT / "requirements-demo.lock")
+    assert all(re.fullmatch(r"==[^,*+]+", str(r.specifier)) for r in demo)
+    assert "gradio" in {r.name for r in demo}
+    assert not {canonicalize_name(r.name) for r in demo} & pins().keys()
+
+
 def test_platform_bound_packages_carry_their_marker():
     markers = {canonicalize_name(r.name): str(r.marker) for r in requirements(LOCK)}
     assert "platform_machine" in markers["decord"]

@@ -215,6 +215,14 @@ def _answers(
     return found
 
 
+def demo(options: Namespace) -> None:
+    """Serves a page on this machine to try models on a video of one's own."""
+    gpus.take()
+    from groundvts.demo import serve
+
+    serve(options.models, options.port, options.limit_mb)
+
+
 def ground(options: Namespace) -> None:
     """Prints the window in seconds in which the query happens."""
     from groundvts.inference.ground import ground as run

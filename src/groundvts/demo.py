@@ -1,0 +1,200 @@
+"""A page on this machine to try models on a video of one's own.
+
+One drops a video, types a query, picks a model and two ways to sample, and sees both answers on the
+video's timeline, the kept tokens over its frames, and the time it took. Nothing leaves the machine:
+the page is bound to loopback, and uploads lie in a temporary folder that goes when it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from groundvts.data.folder import SUFFIXES
+from groundvts.data.inputs import model_settings
+from groundvts.errors import BadInput, RunFailed, VideoReadError
+from groundvts.inference.ground import ground
+from groundvts.models.load import load_model, sampled_as
+from groundvts.models.samplers import SAMPLERS, SCORED
+
+OWN, NOTHING = "the model's own", "nothing"
+HOST = "127.0.0.1"
+TOLD = (
+    "Videos and queries stay on this machine; uploads are deleted when the page ends. Right: the "
+    "same video and query with another way to sample."
+)
+
+
+class Demo:
+    """Answers of model folders; the one asked last stays loaded."""
+
+    def __init__(self, models: list[str], folder: Path, limit_mb: float) -> None:
+        self.models, self.folder, self.limit_mb = models, folder, limit_mb
+        self.loaded = None
+
+    def answer(
+        self, model: str, video: str | None, query: str, sampler: str, ratio: float
+    ) -> tuple[str, str | None]:
+        """What is said, and the picture's file; where there is no answer, why in one line."""
+        if sampler == NOTHING:
+            return "", None
+        started = time.perf_counter()
+        try:
+            if video is None:
+                raise BadInput("there is no video: drop one first")
+            self._check(Path(video))
+            found, note = self._ask(model, video, query or "", sampler, ratio)
+            if found.kept is None:
+                raise BadInput(found.line)
+            picture = found.draw(self.folder / f"answer-{time.monotonic_ns()}")
+        except (BadInput, RunFailed, VideoReadError, OSError, MemoryError) as error:
+            return f"**No answer.** {self._without_folder(str(error))}", None
+        except torch.OutOfMemoryError:
+            return (
+                "**No answer.** The model needs more memory than there is: keep fewer tokens",
+                None,
+            )
+        seconds, answering = time.perf_counter() - started, found.prediction["seconds"]
+        said = f"**{found.line}** in {seconds:.1f} s ({answering:.2f} s of them the model){note}"
+        return said, str(picture)
+
+    def _ask(self, folder: str, video: str, query: str, sampler: str, ratio: float):
+        if folder not in self.models:
+            raise BadInput(f"{folder}: no model of this page: choose one of its list")
+        if self.loaded is None or self.loaded.name_or_path != folder:
+            self.loaded = None  # so that two are never there at once
+            self.loaded = load_model(folder)
+        own, vts = own_sampling(folder), self.loaded.vts
+        named = own.get("sampler") if sampler == OWN else sampler
+        keeps_all = named in (None, "none")
+        changes = {"sampler": named, "ratio": 1.0 if keeps_all else ratio} if named else {}
+        note = ""
+        if sampler != OWN and sampler in SCORED and vts is not None and not vts.projects:
+            changes["scorer"], note = "cosine", "; by cosine, as this model trained no scorer"
+        with sampled_as(self.loaded, changes):
+            return ground(self.loaded, video, query), note
+
+    def _check(self, video: Path) -> None:
+        """Raises BadInput where a file is too large, or by its name no video."""
+        if video.suffix.lower() not in SUFFIXES:
+            known = ", ".join(sorted(SUFFIXES))
+            raise BadInput(f"{video.name}: is no video by its name: use one of {known}")
+        size = video.stat().st_size / 1e6
+        if size > self.limit_mb:
+            raise BadInput(f"{video.name}: {size:.0f} MB, more than {self.limit_mb:g}: cut it "
+                           "first, or start the page with --limit-mb")  # fmt: skip
+
+    def _without_folder(self, text: str) -> str:
+        """A message without where uploads lie, which says nobody anything."""
+        return text.replace(f"{self.folder}{os.sep}", "")
+
+
+def find_models(results: Path = Path("results")) -> list[str]:
+    """Merged model folders below `results`."""
+    return sorted(path.parent.as_posix() for path in results.glob("*/merged/*/config.json"))
+
+
+def own_sampling(model: str) -> dict:
+    """How a model folder samples by itself; nothing where it does not."""
+    return model_settings(model).get("vts") or {}
+
+
+def build_page(demo: Demo):
+    """The page as Gradio blocks."""
+    import gradio as gr
+
+    kinds = [name for name in SAMPLERS if name != "none"]
+    share = own_sampling(demo.models[0]).get("ratio", 1.0)
+    with gr.Blocks(title="GroundVTS: when does it happen?", analytics_enabled=False) as page:
+        gr.Markdown(f"# When does it happen?\n{TOLD}")
+        with gr.Row():
+            video = gr.File(label="Video", file_types=sorted(SUFFIXES), elem_id="video")
+            with gr.Column():
+                query = gr.Textbox(label="Query", placeholder="red circle", elem_id="query")
+                model = gr.Dropdown(demo.models, value=demo.models[0], label="Model",
+                                    elem_id="model")  # fmt: skip
+                ask = gr.Button("Find it", variant="primary", elem_id="ask")
+        sides = []
+        with gr.Row():
+            for number, first in enumerate((OWN, "uniform")):
+                choices = [OWN, *kinds, "none", *([NOTHING] if number else [])]
+                with gr.Column(elem_id=f"side{number}"):
+                    sampler = gr.Dropdown(choices, value=first, label="Sampler")
+                    ratio = gr.Slider(0.05, 1.0, share, step=0.05, label="Share of tokens kept")
+                    said = gr.Markdown(elem_id=f"said{number}")
+                    picture = gr.Image(show_label=False, type="filepath", format="png",
+                                       buttons=["download", "fullscreen"],
+                                       elem_id=f"picture{number}")  # fmt: skip
+                    sides.append((sampler, ratio, said, picture))
+
+        def answers(video, query, model, *choices):
+            pairs = zip(choices[::2], choices[1::2], strict=True)
+            return [part for pair in pairs for part in demo.answer(model, video, query, *pair)]
+
+        ratios = [ratio for _, ratio, _, _ in sides]
+        model.change(lambda name: [own_sampling(name).get("ratio", 1.0)] * 2, model, ratios)
+        asked = [video, query, model, *(part for side in sides for part in side[:2])]
+        shown = [part for side in sides for part in side[2:]]
+        for started in (ask.click, query.submit):
+            started(answers, asked, shown, concurrency_limit=1, concurrency_id="model")
+    return page
+
+
+@contextmanager
+def serving(models: list[str], port: int | None, limit_mb: float) -> Iterator[str]:
+    """Serves the page as long as the block lasts; gives its address.
+
+    Raises BadInput without Gradio, without a model, or where the port is taken.
+    """
+    models = models or find_models()
+    if not models:
+        raise BadInput("results: no merged model is there: run `make`, or name a model folder")
+    with tempfile.TemporaryDirectory(prefix="groundvts-demo-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        try:
+            import gradio as gr
+        except ImportError:
+            raise BadInput("gradio: not installed: pip install -r requirements-demo.lock") from None
+        demo = Demo(models, Path(folder), limit_mb)
+        page = build_page(demo)
+        plain = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+        try:
+            _, address, _ = page.launch(
+                server_name=HOST,
+                server_port=port,
+                max_file_size=int(limit_mb * 2**20),
+                allowed_paths=[folder],
+                theme=plain,
+                share=False,
+                quiet=True,
+                footer_links=[],
+                prevent_thread_lock=True,
+            )
+        except OSError as error:
+            raise BadInput(f"--port {port}: {error}: name another, or none") from None
+        try:
+            yield address
+        finally:
+            page.close(verbose=False)
+
+
+def serve(models: list[str], port: int | None, limit_mb: float) -> None:
+    """Serves the page until it is interrupted, ended, or its terminal closes."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
+    with serving(models, port, limit_mb) as address:
+        print(f"Open {address} (ctrl-C ends it)", file=sys.stderr, flush=True)
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            return
