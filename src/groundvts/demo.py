@@ -56,7 +56,7 @@ class Demo:
                 raise BadInput(found.line)
             picture = found.draw(self.folder / f"answer-{time.monotonic_ns()}")
         except (BadInput, RunFailed, VideoReadError, OSError, MemoryError) as error:
-            return f"**No answer.** {self._without_folder(str(error))}", None
+            return f"**No answer.** {_by_name(str(error), video)}", None
         except torch.OutOfMemoryError:
             return (
                 "**No answer.** The model needs more memory than there is: keep fewer tokens",
@@ -92,9 +92,10 @@ class Demo:
             raise BadInput(f"{video.name}: {size:.0f} MB, more than {self.limit_mb:g}: cut it "
                            "first, or start the page with --limit-mb")  # fmt: skip
 
-    def _without_folder(self, text: str) -> str:
-        """A message without where uploads lie, which says nobody anything."""
-        return text.replace(f"{self.folder}{os.sep}", "")
+
+def _by_name(text: str, video: str | None) -> str:
+    """A message with the video's name instead of where its upload lies, which says nothing."""
+    return text.replace(str(video), Path(video).name) if video else text
 
 
 def find_models(results: Path = Path("results")) -> list[str]:
