@@ -131,6 +131,7 @@ def test_ground_refuses_what_it_cannot_read(base, tmp_path, capsys):
     assert "nowhere" in refused(capsys, "ground", tmp_path / "nowhere", video, "red circle")
 
 
+@pytest.mark.slow
 def test_ground_answers_every_real_clip_or_says_why(base, reference_data, capsys):
     clips = sorted(path for path in (reference_data / "videos").iterdir() if path.is_file())
     assert len(clips) == 20
