@@ -9,6 +9,7 @@ import yaml
 from dag import ROOT
 
 from groundvts.config import checked
+from groundvts.data.entry import Entry
 from groundvts.data.own import read_own
 from groundvts.errors import BadInput
 from groundvts.runs import runs
@@ -63,10 +64,10 @@ def test_files_are_read_as_a_benchmark_of_ones_own(tmp_path):
     counts = make_cases(tmp_path, 2, seed=0, side=56, workers=1)
     assert set(counts) == set(CASES)
     for case, count in counts.items():
-        entries, findings = read_own(tmp_path / f"{case}.jsonl"), []
+        entries = list(read_own(tmp_path / f"{case}.jsonl"))
         assert count["clips"] == 2
-        assert len(list(entries)) == count["queries"] >= 4
-        assert not findings
+        assert len(entries) == count["queries"] >= 4
+        assert all(isinstance(one, Entry) and not one.notes for one in entries)
     assert len(list((tmp_path / "videos").glob("*.mp4"))) == 2 * len(CASES)
 
 
