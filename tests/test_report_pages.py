@@ -14,11 +14,8 @@ from groundvts.records import write_json
 from groundvts.report.notebook import fetched, render_notebook
 from groundvts.report.page import write_page
 from groundvts.report.readme import (
-    BEGIN,
-    BEGIN_BENCHMARKS,
-    END,
-    END_BENCHMARKS,
     check,
+    marks,
     render_benchmarks,
     render_results,
     save_reference,
@@ -143,13 +140,14 @@ def test_readme_follows_the_reference_records(results, tmp_path):
     save_reference(results, reference)
     assert render_results(reference) == render_results(results)
     assert render_benchmarks(reference) == render_benchmarks(results)
-    readme.write_text(f"# Title\n\n{BEGIN}\n{END}\n\nThe end.\n")
+    begin, end = marks("results")
+    readme.write_text(f"# Title\n\n{begin}\n{end}\n\nThe end.\n")
     assert not check(readme, reference)
     update(readme, reference)
     text = readme.read_text()
     assert check(readme, reference)
     assert text.startswith("# Title\n")
-    assert text.endswith(f"{END}\n\nThe end.\n")
+    assert text.endswith(f"{end}\n\nThe end.\n")
     assert "| GroundVTS (2 seeds) | 0.25 |" in text
     assert "| Trivial: whole video | – |" in text
     assert "QVHighlights" not in text
@@ -162,10 +160,10 @@ def test_readme_follows_the_reference_records(results, tmp_path):
 
 def test_readme_has_the_other_benchmarks_where_they_are_marked(results, tmp_path):
     readme = tmp_path / "README.md"
-    marks = f"{BEGIN_BENCHMARKS}\n{END_BENCHMARKS}\n"
-    readme.write_text(f"{BEGIN}\n{END}\n{marks}")
+    marked = "\n".join(marks("results") + marks("benchmarks")) + "\n"
+    readme.write_text(marked)
     update(readme, results)
-    lines = readme.read_text().split(BEGIN_BENCHMARKS)[1].splitlines()
+    lines = readme.read_text().split(marks("benchmarks")[0])[1].splitlines()
     rows = [line.split(" | ") for line in lines if line.startswith("| ")]
     assert [row[:2] for row in rows[2:]] == [
         ["| QVHighlights", "Base"], ["| QVHighlights", "GroundVTS (2 seeds)"],
@@ -175,7 +173,7 @@ def test_readme_has_the_other_benchmarks_where_they_are_marked(results, tmp_path
     assert rows[2][3].endswith("] (12.5)")
     assert check(readme, results)
     assert render_benchmarks(write_results(tmp_path / "alone", videos=1)) == ""
-    readme.write_text(f"{BEGIN}\n{END}\n{BEGIN_BENCHMARKS}\n")
+    readme.write_text(marked.replace(marks("benchmarks")[1], ""))
     with pytest.raises(BadInput, match="lacks the markers '<!-- benchmarks"):
         update(readme, results)
 

@@ -10,7 +10,14 @@ from groundvts.errors import BadInput
 from groundvts.metrics.comparison import compare_runs
 from groundvts.records import read_record, recording, write_json
 from groundvts.report.notebook import render_notebook
-from groundvts.report.reducer_tables import benchmarks_asked, shown_accuracy, shown_ratios
+from groundvts.report.readme import render_reducers
+from groundvts.report.reducer_tables import (
+    benchmarks_asked,
+    overview_words,
+    shown_accuracy,
+    shown_overview,
+    shown_ratios,
+)
 from groundvts.report.reducer_words import conclusions, prefill_words
 from groundvts.report.reducers import load_reducers
 
@@ -104,10 +111,27 @@ def test_the_notebook_writes_what_the_rule_expects(folder, tmp_path):
     notebook = ROOT / "notebooks" / "reducers.ipynb"
     render_notebook(notebook, tmp_path / "r.ipynb", tmp_path / "r.html", {"results": str(folder)})
     made = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
-    stems = ("reducers", "reducers_ratios", "reducers_cases", "reducers_recall", "reducers_prefill")
-    assert {f"tables/{stem}.{kind}" for stem in stems for kind in ("csv", "md", "tex")} <= made
+    stems = ("", "_overview", "_ratios", "_cases", "_recall", "_prefill")
+    assert {
+        f"tables/reducers{stem}.{kind}" for stem in stems for kind in ("csv", "md", "tex")
+    } <= made
     stems = ("reducers", "reducers_cases", "reducers_prefill")
     assert {f"figures/{stem}.{kind}" for stem in stems for kind in ("png", "pdf")} <= made
+
+    assert render_reducers(folder).startswith("| Reducer | mIoU | less row 1 | untrained |")
+
+
+def test_the_overview_has_the_trained_rows_beside_their_untrained_ones(folder):
+    found = load_reducers(folder)
+    table = shown_overview(found).set_index("Reducer")
+    assert list(table.index) == ["GroundVTS", "Uniform drop"]
+    assert table["untrained"].tolist() == ["–", "–"]  # the one untrained row drops at random
+    assert table["QVHighlights, MR-mAP"].str.fullmatch(r"\d+\.\d").all()
+    assert overview_words(found).startswith("Percent with 25 % of the tokens, ")
+    about = found.accuracy.variant == "free-random"
+    found.accuracy.loc[about, "sampler"] = "uniform"
+    score = found.at("charades_sta", "mIoU", 0.25).value["free-random"]
+    assert shown_overview(found)["untrained"].tolist() == ["–", f"{score:.1f}"]
 
 
 def test_without_a_comparison_one_line(tmp_path):

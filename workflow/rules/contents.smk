@@ -77,7 +77,9 @@ TABLES = {
     "efficiency": [
         f"efficiency_{name}" for name in ("prefill", "profile", "stages", "training", "grouped")
     ],
-    "reducers": [f"reducers{end}" for end in ("", "_ratios", "_cases", "_recall", "_prefill")],
+    "reducers": [
+        f"reducers{end}" for end in ("", "_overview", "_ratios", "_cases", "_recall", "_prefill")
+    ],
     "ablations": ["claims", *(f"ablation_{name}" for name in config["ablations"])],
     "tokens": ["kept_by_stage", "kept"],
 }

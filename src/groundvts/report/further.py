@@ -40,10 +40,14 @@ def ablations(results: Path) -> Iterator[str]:
 def reducers(results: Path) -> Iterator[str]:
     """The tables of the comparison with other ways to reduce tokens."""
     yield "<h2>Other ways to reduce tokens</h2>"
-    tables = [results / "tables" / f"reducers{end}.md" for end in ("", "_cases", "_ratios")]
-    made = [table for table in tables if table.is_file()]
-    yield folded("Accuracy, cases, ratios", map(printed_table, made)) if made else ""
-    yield "" if made else TARGET.format("reducers")
+    first, *others = (
+        results / "tables" / f"reducers{end}.md" for end in ("_overview", "", "_cases", "_ratios")
+    )
+    if not first.is_file():
+        yield TARGET.format("reducers")
+        return
+    yield printed_table(first)
+    yield folded("With intervals and untrained rows, cases, ratios", map(printed_table, others))
 
 
 def efficiency(results: Path) -> Iterator[str]:

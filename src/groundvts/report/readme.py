@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,14 @@ from groundvts.report.output import joining, markdown, shown, with_interval
 from groundvts.report.runs import listed_runs, load_runs
 from groundvts.report.tables import TRIVIAL, headline, main_table, with_trivial
 
-BEGIN = "<!-- results: rendered from results/reference, do not edit -->"
-END = "<!-- end of results -->"
-BEGIN_BENCHMARKS = "<!-- benchmarks: rendered from results/reference, do not edit -->"
-END_BENCHMARKS = "<!-- end of benchmarks -->"
 PICTURE = "two_queries.png"
-KEPT = {
-    "comparisons": "comparisons/*.json",
-    "benchmarks": "benchmarks/*.json",
-    "ablations": "ablations/*/*.json",
-    "tables": "tables/claims.*",
-}
+KEPT = (
+    "comparisons/*.json",
+    "benchmarks/*.json",
+    "ablations/*/*.json",
+    "tables/claims.*",
+    "tables/reducers*.*",
+)
 LEFT_OUT = {"Asked / scored / failed", "Seeds"}
 
 
@@ -32,18 +30,18 @@ def save_reference(results: str | Path, reference: str | Path) -> None:
     """Copy the small records of `results` to `reference`, anew.
 
     These are run list, scores and tokens of its runs, comparisons (those of the ablations too),
-    benchmarks and the table of claims. Of the per-query values only id, video and, where there is
-    one, IoU (six decimals) stay.
+    benchmarks, the tables of claims and of ways to reduce tokens. Of the per-query values only
+    id, video and, where there is one, IoU (six decimals) stay.
     """
     results, reference = Path(results), Path(reference)
-    for folder in ("scores", *KEPT):
+    for folder in {"scores", *(Path(kept).parts[0] for kept in KEPT)}:
         shutil.rmtree(reference / folder, ignore_errors=True)
     for name in ("runs.json", "benchmarks.json"):
         write_json(reference / name, json.loads((results / name).read_text("utf-8")))
     runs = [entry["run"] for entry in listed_runs(results / "runs.json")]
     for path in sorted(path for run in runs for path in results.glob(f"scores/{run}/*.json")):
         write_json(reference / path.relative_to(results), _small(read_record(path)))
-    for path in [path for kept in KEPT.values() for path in results.glob(kept)]:
+    for path in [path for kept in KEPT for path in results.glob(kept)]:
         target = reference / path.relative_to(results)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
@@ -118,8 +116,28 @@ def _methods(table: pd.DataFrame) -> list[str]:
     ]
 
 
+def render_reducers(records_dir: str | Path) -> str:
+    """The overview of ways to reduce tokens, as its notebook wrote it; empty where it did not."""
+    path = Path(records_dir) / "tables" / "reducers_overview.md"
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+
+
+# What stands between the README's markers; all but the first only where they are.
+SECTIONS: dict[str, Callable[[str | Path], str]] = {
+    "results": render_results,
+    "benchmarks": render_benchmarks,
+    "reducers": render_reducers,
+}
+
+
+def marks(section: str) -> tuple[str, str]:
+    """The lines that a section of the README stands between."""
+    begin = f"<!-- {section}: rendered from results/reference, do not edit -->"
+    return begin, f"<!-- end of {section} -->"
+
+
 def update(readme: str | Path, records_dir: str | Path) -> None:
-    """Write the rendered results between the two markers of the README."""
+    """Write the rendered results between the markers of the README."""
     text = Path(readme).read_text(encoding="utf-8")
     Path(readme).write_text(_replaced(text, readme, records_dir), encoding="utf-8")
 
@@ -131,17 +149,14 @@ def check(readme: str | Path, records_dir: str | Path) -> bool:
 
 
 def _replaced(text: str, readme: str | Path, records_dir: str | Path) -> str:
-    """The text with both tables rendered anew; that of the benchmarks only where it is marked."""
-    text = _between(text, readme, (BEGIN, END), render_results(records_dir))
-    if BEGIN_BENCHMARKS in text or END_BENCHMARKS in text:
-        marks = (BEGIN_BENCHMARKS, END_BENCHMARKS)
-        text = _between(text, readme, marks, render_benchmarks(records_dir))
+    """The text with its sections rendered anew."""
+    for section, render in SECTIONS.items():
+        begin, end = marks(section)
+        if section != next(iter(SECTIONS)) and begin not in text and end not in text:
+            continue
+        before, opened, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not opened or not closed:
+            raise BadInput(f"{readme}: lacks the markers {begin!r} and {end!r}; put both back")
+        text = f"{before}{begin}\n{render(records_dir)}\n{end}{after}"
     return text
-
-
-def _between(text: str, readme: str | Path, marks: tuple[str, str], content: str) -> str:
-    before, begin, rest = text.partition(marks[0])
-    _, end, after = rest.partition(marks[1])
-    if not begin or not end:
-        raise BadInput(f"{readme}: lacks the markers {marks[0]!r} and {marks[1]!r}; put both back")
-    return f"{before}{begin}\n{content}\n{end}{after}"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from groundvts.report.benchmarks import known
 from groundvts.report.figures import save, styled
-from groundvts.report.reducers import PANELS, Reducers, case_titles
+from groundvts.report.reducers import CONTROL, PANELS, Reducers, case_titles
 
 # Colour, line and marker of each sampler: told apart by two of the three.
 LOOKS = {
@@ -24,7 +24,7 @@ LOOKS = {
     "uniform": ("#56B4E9", ":", "s"),
     "random": ("#0072B2", "--", "*"),
 }
-CONTROL = ("#7F3B08", ":", "h")  # GroundVTS's choice without its weights
+WITHOUT_WEIGHTS = ("#7F3B08", ":", "h")  # GroundVTS's choice without its weights
 BASE = "#7F7F7F"
 OTHERS = (("#332288", "-", "<"), ("#44AA99", "--", ">"), ("#AA4499", ":", "p"))  # of one's own
 
@@ -73,8 +73,8 @@ def _lines(axes: Axes, found: Reducers, panel: tuple[str, str], trained: bool) -
 
 
 def _look(variant: str, sampler: str) -> tuple[str, str, str]:
-    if variant.startswith("control"):
-        return CONTROL
+    if variant.startswith(CONTROL):
+        return WITHOUT_WEIGHTS
     return LOOKS.get(sampler) or OTHERS[sum(map(ord, sampler)) % len(OTHERS)]
 
 

@@ -10,6 +10,37 @@ LESS = "less row 1"
 INSIDE = "attention"  # chooses in the language model, so that its time is not apart
 
 
+def shown_overview(found: Reducers) -> pd.DataFrame:
+    """Every trained variant at the ratio it was trained with: a benchmark or a case a column.
+
+    Beside them mIoU of the same way untrained, and the share of the queried object's tokens kept.
+    """
+    mean = found.at(MAIN, "mIoU", found.own)
+    columns = {"Reducer": found.variants.label, "mIoU": _cells(found, mean, "value")}
+    columns[LESS] = _cells(found, mean, "difference", "+z.1f")
+    free = {ours: mean.value[theirs] for ours, theirs in found.pairs.items()}
+    columns["untrained"] = _plain(found, pd.Series(free, dtype=float))
+    others = [(known(d).title, d, m) for d, m in PANELS if d != MAIN]
+    others += [(title, d, "mIoU") for d, title in case_titles(found).items() if d != MAIN]
+    for title, dataset, metric in others:
+        columns[f"{title}, {metric}"] = _plain(found, found.at(dataset, metric, found.own).value)
+    kept = found.recall[(found.recall.share == "object") & (found.recall.ratio == found.own)]
+    columns["Object tokens kept"] = _plain(found, kept.set_index("variant").value)
+    trained = found.variants.trained.astype(bool)
+    return pd.DataFrame(columns)[trained].reset_index(drop=True)
+
+
+def overview_words(found: Reducers) -> str:
+    """What the overview's numbers are."""
+    trained = found.accuracy[found.accuracy.trained.astype(bool)]
+    seeds = sorted(set(trained[trained.ratio == found.own].seeds))
+    return (
+        f"Percent with {100 * found.own:g} % of the tokens, {' or '.join(map(str, seeds))} seeds a "
+        "row, 95 % intervals over videos and seeds; less row 1: in points. Untrained: mIoU of the "
+        "base, the same way. " + benchmarks_asked(found)
+    )
+
+
 def shown_accuracy(found: Reducers) -> pd.DataFrame:
     """Every variant at the ratio it was trained with, on every benchmark, with intervals."""
     columns = _names(found)

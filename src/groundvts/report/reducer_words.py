@@ -53,13 +53,10 @@ def _untrained(found: Reducers) -> list[str]:
         f"{100 * found.own:g} % of them the interval reaches that of: {_named(kept)}; it stays "
         f"below: {_named(below)}."
     ]
-    trained = rows[rows.trained.astype(bool)]
-    gains = []
-    for _, row in free.iterrows():
-        sampler = "vts" if row.sampler == "cosine" else row.sampler
-        same = trained[(trained.sampler == sampler) & ~trained.variant.str.startswith("control")]
-        if len(same):
-            gains.append(f"{same.iloc[0].label} {same.iloc[0].value - row.value:+.1f}")
+    gains = [
+        f"{rows.label[ours]} {rows.value[ours] - rows.value[theirs]:+.1f}"
+        for ours, theirs in found.pairs.items()
+    ]
     if gains:
         lines.append(f"What the three stages add to each, points of mIoU: {', '.join(gains)}.")
     return lines

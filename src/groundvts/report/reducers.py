@@ -25,19 +25,21 @@ CASES = {
     "similar": "Look-alikes",
     "long": "Long clips",
 }
+CONTROL = "control"
+LEARNED = {"cosine": "vts"}  # whose place a sampler takes where nothing is trained
 RECALL = {"object": "queried object", "interval": "true window"}
 
 
 @dataclass(frozen=True)
 class Reducers:
-    """The comparison: `accuracy`, `recall` and `prefill`, tidy; `queries` by benchmark.
+    """The comparison: `accuracy`, `recall` and `prefill`, tidy.
 
     `own` is the ratio that the first variant was trained with, at which cases are asked.
 
     accuracy: one row a variant, ratio, benchmark and metric: variant (whose model is asked), label,
-    trained, sampler, ratio, dataset, metric, value, low, high (percent), seeds (how many), and the
-    paired difference with the first variant at the same ratio (points): difference, with ` low`,
-    ` high` and ` p`.
+    trained, sampler, ratio, dataset, metric, value, low, high (percent), seeds (how many), asked
+    (queries a seed), and the paired difference with the first variant at the same ratio (points):
+    difference, with ` low`, ` high` and ` p`.
     recall: variant, ratio, share (`object`, `interval`), value (percent of its tokens kept).
     prefill: backbone, sampler, tokens read in the last layer, and against all tokens: time (with
     ` low`, ` high`), operations, and peak memory in GB.
@@ -46,7 +48,6 @@ class Reducers:
     accuracy: pd.DataFrame
     recall: pd.DataFrame
     prefill: pd.DataFrame
-    queries: dict[str, int]
     own: float
 
     @property
@@ -58,6 +59,26 @@ class Reducers:
     def ratios(self) -> list[float]:
         """Ratios that the main benchmark is asked at."""
         return sorted(self.accuracy[self.accuracy.dataset == MAIN].ratio.unique())
+
+    @property
+    def queries(self) -> dict[str, int]:
+        """How many queries each benchmark asks."""
+        return self.accuracy.groupby("dataset", sort=False).asked.first().to_dict()
+
+    @property
+    def pairs(self) -> dict[str, str]:
+        """For a trained variant the untrained one of its sampler, or of cosine for GroundVTS."""
+        free = self.variants[~self.variants.trained.astype(bool)].dropna(subset="sampler")
+        of_sampler = {
+            LEARNED.get(row.sampler, row.sampler): row.variant for row in free.itertuples()
+        }
+        trained = self.variants[self.variants.trained.astype(bool)]
+        trained = trained[~trained.variant.str.startswith(CONTROL)]
+        return {
+            row.variant: of_sampler[row.sampler]
+            for row in trained.itertuples()
+            if row.sampler in of_sampler
+        }
 
     def at(self, dataset: str, metric: str, ratio: float) -> pd.DataFrame:
         """Rows of a metric at a ratio, by variant."""
@@ -76,22 +97,22 @@ def load_reducers(results: str | Path) -> Reducers:
     order = read_record(asked)["variants"]
     entries = listed_runs(results / "reducers" / "runs.json")
     about = {entry["variant"]: entry for entry in entries}
-    rows = [row for path in paths for row in _rows(path, about, order[0])]
+    rows = [row for path in paths for row in _rows(results, path, about, order[0])]
     accuracy = pd.DataFrame(rows)
     accuracy = accuracy.sort_values(
         ["ratio", "variant"], key=lambda c: c.map(order.index) if c.name == "variant" else c,
         kind="stable", ignore_index=True,
     )  # fmt: skip
-    queries = {path.stem: _asked(results, path) for path in paths}
-    parts = (accuracy, _recall(results, entries), _prefill(results))
-    return Reducers(*parts, queries, own=about[order[0]]["ratio"])
+    recall, prefill = _recall(results, entries), _prefill(results)
+    return Reducers(accuracy, recall, prefill, own=about[order[0]]["ratio"])
 
 
-def _rows(path: Path, about: dict[str, dict], first: str) -> list[dict]:
+def _rows(results: Path, path: Path, about: dict[str, dict], first: str) -> list[dict]:
     """A comparison's rows; `first` is whose model the others are compared with."""
     comparison, ratio = read_record(path), float(path.parent.name)
     pairs = every_pair(comparison)
     first = next(name for name in comparison["variants"] if about[name]["asks"] == first)
+    asked = _asked(results, path)
     shown = [m for d, m in PANELS if d == path.stem] or [known(path.stem).main]
     rows = []
     for variant, found in comparison["variants"].items():
@@ -100,7 +121,7 @@ def _rows(path: Path, about: dict[str, dict], first: str) -> list[dict]:
             row = {"variant": entry["asks"], "label": entry["label"]}
             row |= {key: entry.get(key) for key in ("trained", "sampler")}
             row |= {"ratio": ratio, "dataset": path.stem, "metric": metric}
-            row |= found["metrics"][metric] | {"seeds": len(found["runs"])}
+            row |= found["metrics"][metric] | {"seeds": len(found["runs"]), "asked": asked}
             for end in ("", " low", " high", " p"):
                 row[f"difference{end}"] = pair.get(f"{metric}{end}")
             rows.append(row)
