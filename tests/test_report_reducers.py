@@ -18,7 +18,7 @@ from groundvts.report.reducer_tables import (
     shown_overview,
     shown_ratios,
 )
-from groundvts.report.reducer_words import conclusions, prefill_words
+from groundvts.report.reducer_words import conclusions, prefill_words, recall_words
 from groundvts.report.reducers import load_reducers
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -105,6 +105,26 @@ def test_words_follow_the_records(folder):
     [line] = prefill_words(found)
     assert "shortest prefill vts (0.30 of all tokens' time, operations 0.28)" in line
     assert line.endswith("more than 1.1 times what the operations promise: uniform 1.79.")
+
+
+def test_untrained_rows_say_how_many_answers_fail(folder):
+    found = load_reducers(folder)
+    failed = found.at("charades_sta", "mIoU", 0.25).failed["free-random"]
+    [line] = [line for line in conclusions(found) if "cannot be read" in line]
+    assert line.endswith(f"25 % of them: Random drop {failed:.0f}.")
+
+
+def test_ranks_of_accuracy_and_of_kept_objects_are_compared(folder):
+    found = load_reducers(folder)
+    assert not any("Spearman" in line for line in recall_words(found))  # two trained rows are few
+    found.accuracy["trained"] = True
+    place = {"vts-0.25": 3.0, "uniform-0.25": 2.0, "free-random": 1.0}
+    own = (found.accuracy.metric == "mIoU") & (found.accuracy.ratio == 0.25)
+    found.accuracy.loc[own, "value"] = found.accuracy.variant.map(place)
+    objects = found.recall.share == "object"
+    for sign, words in ((1, "+1.00"), (-1, "-1.00")):
+        found.recall.loc[objects, "value"] = sign * found.recall.variant.map(place)
+        assert recall_words(found)[-1].endswith(f"Spearman's {words}.")
 
 
 def test_the_notebook_writes_what_the_rule_expects(folder, tmp_path):

@@ -1,5 +1,7 @@
 """What the comparison of token reducers says, each sentence computed from its records."""
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from groundvts.report.benchmarks import MAIN, known
@@ -25,18 +27,22 @@ def _ranking(found: Reducers, dataset: str, metric: str) -> list[str]:
     trained = rows[rows.trained.astype(bool)] if len(rows) else rows
     if len(trained) < 2:
         return []
-    first, others = trained.iloc[0], trained.iloc[1:]
+    told = _against_first(trained, lambda row: f"{row.label} {span(row, 'difference', '+z.1f')}")
+    return [
+        f"{known(dataset).title}, {metric}, {100 * found.own:g} % of the tokens: {told} points."
+    ]
+
+
+def _against_first(rows: pd.DataFrame, name: Callable[[pd.Series], str]) -> str:
+    """Which rows the first is above, not told apart from, and below, best first."""
+    first, others = rows.iloc[0], rows.iloc[1:]
     groups: dict[str, list[str]] = {HOLDS: [], OPEN: [], FAILS: []}
     for _, row in others.sort_values("value", ascending=False).iterrows():
-        judged = verdict(-row["difference high"], -row["difference low"])
-        groups[judged].append(f"{row.label} {span(row, 'difference', '+z.1f')}")
+        groups[verdict(-row["difference high"], -row["difference low"])].append(name(row))
     words = {HOLDS: "above", OPEN: "not told apart from", FAILS: "below"}
-    told = "; ".join(f"{words[key]} {', '.join(rows)}" for key, rows in groups.items() if rows)
+    told = "; ".join(f"{words[key]} {', '.join(names)}" for key, names in groups.items() if names)
     value = span(first.rename({"low": "value low", "high": "value high"}), "value")
-    return [
-        f"{known(dataset).title}, {metric}, {100 * found.own:g} % of the tokens: {first.label} "
-        f"({value}) is {told} points."
-    ]
+    return f"{first.label} ({value}) is {told}"
 
 
 def _untrained(found: Reducers) -> list[str]:
@@ -48,10 +54,13 @@ def _untrained(found: Reducers) -> list[str]:
         return []
     level = base.iloc[0]
     kept, below = free[free.high >= level.value], free[free.high < level.value]
+    failed = ", ".join(f"{row.label} {row.failed:.0f}" for row in free.itertuples())
     lines = [
         f"Untrained, with all tokens the base scores {level.value:.1f} mIoU; with "
         f"{100 * found.own:g} % of them the interval reaches that of: {_named(kept)}; it stays "
-        f"below: {_named(below)}."
+        f"below: {_named(below)}.",
+        f"Of {level.asked:.0f} answers {level.failed:.0f} of the base cannot be read with all "
+        f"tokens; with {100 * found.own:g} % of them: {failed}.",
     ]
     gains = [
         f"{rows.label[ours]} {rows.value[ours] - rows.value[theirs]:+.1f}"
@@ -77,20 +86,19 @@ def _ratios(found: Reducers) -> list[str]:
 
 
 def case_words(found: Reducers) -> list[str]:
-    """For each case the best trained rows, and those that lose most against ordinary clips."""
+    """For each case the first row against the other trained ones; all against ordinary clips."""
     ordinary = found.at(MAIN, "mIoU", found.own)
     lines = []
     for dataset, title in case_titles(found).items():
         rows = found.at(dataset, "mIoU", found.own)
-        rows = rows[rows.trained.astype(bool)].sort_values("value", ascending=False)
-        if dataset == MAIN or rows.empty:
+        rows = rows[rows.trained.astype(bool)]
+        if dataset == MAIN or len(rows) < 2:
             continue
-        best, worst = rows.iloc[0], rows.iloc[-1]
         moved = (rows.value - ordinary.value[rows.index]).sort_values()
         told = ", ".join(f"{rows.label[v]} {moved[v]:+.1f}" for v in moved.index[::-1])
         lines.append(
-            f"{title}: best {best.label} ({best.value:.1f}), last {worst.label} "
-            f"({worst.value:.1f}). Against ordinary clips, points of mIoU: {told}."
+            f"{title}: {_against_first(rows, lambda row: f'{row.label} {row.difference:+z.1f}')} "
+            f"points. Against ordinary clips, points of mIoU: {told}."
         )
     return lines
 
@@ -108,7 +116,7 @@ def recall_words(found: Reducers) -> list[str]:
     objects = rows[rows.share == "object"].set_index("variant").value
     both = [v for v in objects.index if v in accuracy.index and accuracy.trained[v]]
     if len(both) > 2:
-        rank = accuracy.value[both].corr(objects[both], method="spearman")
+        rank = accuracy.value[both].rank().corr(objects[both].rank())
         lines.append(
             f"Over the {len(both)} trained rows, mIoU and the share of the queried object's tokens "
             f"rank alike with Spearman's {rank:+.2f}."

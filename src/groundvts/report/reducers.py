@@ -38,8 +38,8 @@ class Reducers:
 
     accuracy: one row a variant, ratio, benchmark and metric: variant (whose model is asked), label,
     trained, sampler, ratio, dataset, metric, value, low, high (percent), seeds (how many), asked
-    (queries a seed), and the paired difference with the first variant at the same ratio (points):
-    difference, with ` low`, ` high` and ` p`.
+    and failed (queries, the mean over seeds), and the paired difference with the first variant at
+    the same ratio (points): difference, with ` low`, ` high` and ` p`.
     recall: variant, ratio, share (`object`, `interval`), value (percent of its tokens kept).
     prefill: backbone, sampler, tokens read in the last layer, and against all tokens: time (with
     ` low`, ` high`), operations, and peak memory in GB.
@@ -63,7 +63,7 @@ class Reducers:
     @property
     def queries(self) -> dict[str, int]:
         """How many queries each benchmark asks."""
-        return self.accuracy.groupby("dataset", sort=False).asked.first().to_dict()
+        return self.accuracy.groupby("dataset", sort=False).asked.first().astype(int).to_dict()
 
     @property
     def pairs(self) -> dict[str, str]:
@@ -112,26 +112,26 @@ def _rows(results: Path, path: Path, about: dict[str, dict], first: str) -> list
     comparison, ratio = read_record(path), float(path.parent.name)
     pairs = every_pair(comparison)
     first = next(name for name in comparison["variants"] if about[name]["asks"] == first)
-    asked = _asked(results, path)
     shown = [m for d, m in PANELS if d == path.stem] or [known(path.stem).main]
     rows = []
     for variant, found in comparison["variants"].items():
         entry, pair = about[variant], pairs.get((variant, first), {})
+        counts = _counts(results, found["runs"], path.name)
         for metric in shown:
             row = {"variant": entry["asks"], "label": entry["label"]}
             row |= {key: entry.get(key) for key in ("trained", "sampler")}
             row |= {"ratio": ratio, "dataset": path.stem, "metric": metric}
-            row |= found["metrics"][metric] | {"seeds": len(found["runs"]), "asked": asked}
+            row |= found["metrics"][metric] | {"seeds": len(found["runs"])} | counts
             for end in ("", " low", " high", " p"):
                 row[f"difference{end}"] = pair.get(f"{metric}{end}")
             rows.append(row)
     return rows
 
 
-def _asked(results: Path, path: Path) -> int:
-    """How many queries a benchmark asks."""
-    runs = [run for one in read_record(path)["variants"].values() for run in one["runs"]]
-    return read_record(results / "scores" / runs[0] / path.name)["counts"]["asked"]
+def _counts(results: Path, runs: list[str], name: str) -> dict[str, float]:
+    """How many queries a variant was asked and how many failed, the mean over its runs."""
+    counts = [read_record(results / "scores" / run / name)["counts"] for run in runs]
+    return {key: sum(one[key] for one in counts) / len(counts) for key in ("asked", "failed")}
 
 
 def _recall(results: Path, entries: list[dict]) -> pd.DataFrame:
