@@ -63,3 +63,11 @@ def test_of_what_was_never_measured_nothing_is_said(metadata, tmp_path):
     assert expectation({"train_stage grounding": 100}, "paper", 2, file) is None
     save_seconds("toy", file, tmp_path / "nowhere")
     assert file.read_bytes() == before
+
+
+def test_what_was_not_measured_again_stays(metadata, tmp_path):
+    file = tmp_path / "seconds.json"
+    file.write_text(json.dumps({"scale": "toy", "seconds": {"merge": 1.0, "ablation": 3.0}}))
+    save_seconds("toy", file, metadata)
+    kept = json.loads(file.read_text())["seconds"]
+    assert (kept["merge"], kept["ablation"]) == (8.0, 3.0)

@@ -1,6 +1,7 @@
 """Notebooks, page and README of the report, made from made-up records."""
 
 import json
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -17,6 +18,7 @@ from groundvts.report.readme import (
     check,
     marks,
     render_benchmarks,
+    render_reducers,
     render_results,
     save_reference,
     update,
@@ -156,6 +158,25 @@ def test_readme_follows_the_reference_records(results, tmp_path):
     record["metrics"]["mIoU"]["value"] += 1
     write_json(path, record)
     assert not check(readme, reference)
+
+
+def test_the_reference_keeps_the_tables_that_the_results_lack(results, tmp_path):
+    reference = tmp_path / "reference"
+    old = [reference / f"tables/reducers{end}.md" for end in ("_overview", "_gone")]
+    for path in old:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("old\n")
+    (reference / "scores/gone").mkdir(parents=True)
+    save_reference(results, reference)
+    assert not (reference / "scores/gone").exists()
+    assert [path.read_text() for path in old] == ["old\n", "old\n"]
+    copy = tmp_path / "copy"
+    shutil.copytree(results, copy)
+    (copy / "tables").mkdir(exist_ok=True)
+    (copy / "tables/reducers_overview.md").write_text("new\n")
+    save_reference(copy, reference)
+    assert [path.read_text() for path in old if path.exists()] == ["new\n"]
+    assert render_reducers(reference) == "new"
 
 
 def test_readme_has_the_other_benchmarks_where_they_are_marked(results, tmp_path):

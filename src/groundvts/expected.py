@@ -34,9 +34,11 @@ def measured_seconds(scale: str, metadata: str | Path = METADATA) -> dict[str, f
 
 
 def save_seconds(scale: str, file: str | Path, metadata: str | Path = METADATA) -> None:
-    """Writes `measured_seconds` with the scale; leaves the file as it is where none are known."""
+    """Writes `measured_seconds` with the scale; what was not measured stays as the file has it."""
+    known = read_record(file) if Path(file).is_file() else {"scale": None}
+    before = known["seconds"] if known["scale"] == scale else {}
     if found := measured_seconds(scale, metadata):
-        write_json(file, {"scale": scale, "seconds": found})
+        write_json(file, {"scale": scale, "seconds": dict(sorted((before | found).items()))})
 
 
 def expectation(jobs: Mapping[str, int], scale: str, cores: int, file: str | Path) -> str | None:

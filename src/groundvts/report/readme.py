@@ -27,24 +27,27 @@ LEFT_OUT = {"Asked / scored / failed", "Seeds"}
 
 
 def save_reference(results: str | Path, reference: str | Path) -> None:
-    """Copy the small records of `results` to `reference`, anew.
+    """Copy the small records of `results` to `reference`; a kind that `results` lacks stays.
 
     These are run list, scores and tokens of its runs, comparisons (those of the ablations too),
     benchmarks, the tables of claims and of ways to reduce tokens. Of the per-query values only
     id, video and, where there is one, IoU (six decimals) stay.
     """
     results, reference = Path(results), Path(reference)
-    for folder in {"scores", *(Path(kept).parts[0] for kept in KEPT)}:
-        shutil.rmtree(reference / folder, ignore_errors=True)
+    shutil.rmtree(reference / "scores", ignore_errors=True)
     for name in ("runs.json", "benchmarks.json"):
         write_json(reference / name, json.loads((results / name).read_text("utf-8")))
     runs = [entry["run"] for entry in listed_runs(results / "runs.json")]
     for path in sorted(path for run in runs for path in results.glob(f"scores/{run}/*.json")):
         write_json(reference / path.relative_to(results), _small(read_record(path)))
-    for path in [path for kept in KEPT for path in results.glob(kept)]:
-        target = reference / path.relative_to(results)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+    for kept in KEPT:
+        found = list(results.glob(kept))
+        for path in reference.glob(kept) if found else []:
+            path.unlink()
+        for path in found:
+            target = reference / path.relative_to(results)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
     shutil.copyfile(results / "figures" / PICTURE, reference / PICTURE)
 
 
