@@ -4,7 +4,7 @@ import pandas as pd
 
 from groundvts.report.benchmarks import KNOWN, MAIN, known
 from groundvts.report.output import EMPTY, span
-from groundvts.report.reducers import CASE, PANELS, RECALL, Reducers, case_titles
+from groundvts.report.reducers import PANELS, RECALL, Reducers, case_titles
 
 LESS = "less row 1"
 INSIDE = "attention"  # chooses in the language model, so that its time is not apart
@@ -72,7 +72,7 @@ def shown_cases(found: Reducers) -> pd.DataFrame:
     for dataset, title in case_titles(found).items():
         rows = found.at(dataset, "mIoU", found.own)
         columns[title, "mIoU"] = _cells(found, rows, "value")
-        columns[title, LESS] = _cells(found, rows, "difference", "+z.1f")
+        columns[title, LESS] = _plain(found, rows.difference.dropna(), "+z.1f")
     return pd.DataFrame(columns)
 
 
@@ -121,20 +121,16 @@ def _cells(found: Reducers, rows: pd.DataFrame, name: str, digits: str = ".1f") 
     ]
 
 
-def _plain(found: Reducers, values: pd.Series) -> list[str]:
+def _plain(found: Reducers, values: pd.Series, digits: str = ".1f") -> list[str]:
     return [
-        f"{values[variant]:.1f}" if variant in values.index else EMPTY
+        f"{values[variant]:{digits}}" if variant in values.index else EMPTY
         for variant in found.variants.variant
     ]
 
 
 def benchmarks_asked(found: Reducers) -> str:
-    """How many queries each benchmark has, in words."""
-    names = case_titles(found)
-    parts = [
-        f"{names[name] if name.startswith(CASE) else known(name).title} {count}"
-        for name, count in sorted(
-            found.queries.items(), key=lambda item: ([*KNOWN, item[0]].index(item[0]), item[0])
-        )
-    ]
-    return f"Queries: {', '.join(parts)}."
+    """How many queries each benchmark has, in words; cases after the others."""
+    cases = {name: title for name, title in case_titles(found).items() if name != MAIN}
+    order = [name for name in (*KNOWN, *found.queries) if name in found.queries.keys() - cases]
+    titles = {name: known(name).title for name in order} | cases
+    return f"Queries: {', '.join(f'{title} {found.queries[n]}' for n, title in titles.items())}."
