@@ -173,10 +173,12 @@ def test_the_reference_keeps_the_tables_that_the_results_lack(results, tmp_path)
     copy = tmp_path / "copy"
     shutil.copytree(results, copy)
     (copy / "tables").mkdir(exist_ok=True)
+    shutil.copy(copy / "scores/base/charades_sta.json", copy / "scores/base/case_long.json")
     (copy / "tables/reducers_overview.md").write_text("new\n")
     save_reference(copy, reference)
     assert [path.read_text() for path in old if path.exists()] == ["new\n"]
     assert render_reducers(reference) == "new"
+    assert not (reference / "scores/base/case_long.json").exists()  # asked, but not evaluated
 
 
 def test_readme_has_the_other_benchmarks_where_they_are_marked(results, tmp_path):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from groundvts.errors import BadInput
 from groundvts.records import read_record, write_json
-from groundvts.report.benchmarks import KNOWN, MAIN, known
+from groundvts.report.benchmarks import KNOWN, MAIN, evaluated, known
 from groundvts.report.output import joining, markdown, shown, with_interval
 from groundvts.report.runs import listed_runs, load_runs
 from groundvts.report.tables import TRIVIAL, headline, main_table, with_trivial
@@ -29,17 +29,20 @@ LEFT_OUT = {"Asked / scored / failed", "Seeds"}
 def save_reference(results: str | Path, reference: str | Path) -> None:
     """Copy the small records of `results` to `reference`; a kind that `results` lacks stays.
 
-    These are run list, scores and tokens of its runs, comparisons (those of the ablations too),
-    benchmarks, the tables of claims and of ways to reduce tokens. Of the per-query values only
-    id, video and, where there is one, IoU (six decimals) stay.
+    These are run list, scores on what is evaluated and tokens of its runs, comparisons (those of
+    the ablations too), benchmarks, the tables of claims and of ways to reduce tokens. Of the
+    per-query values only id, video and, where there is one, IoU (six decimals) stay.
     """
     results, reference = Path(results), Path(reference)
     shutil.rmtree(reference / "scores", ignore_errors=True)
     for name in ("runs.json", "benchmarks.json"):
         write_json(reference / name, json.loads((results / name).read_text("utf-8")))
-    runs = [entry["run"] for entry in listed_runs(results / "runs.json")]
-    for path in sorted(path for run in runs for path in results.glob(f"scores/{run}/*.json")):
-        write_json(reference / path.relative_to(results), _small(read_record(path)))
+    asked = evaluated(results)
+    for entry in listed_runs(results / "runs.json"):
+        names = [name for name, variants in asked.items() if entry["variant"] in variants]
+        for path in (results / "scores" / entry["run"] / f"{n}.json" for n in (*names, "tokens")):
+            if path.is_file():
+                write_json(reference / path.relative_to(results), _small(read_record(path)))
     for kept in KEPT:
         found = list(results.glob(kept))
         for path in reference.glob(kept) if found else []:
