@@ -1,6 +1,7 @@
 """The page to try models on: what it says without a browser, and used in one."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -85,11 +86,15 @@ def test_a_model_without_sampling_keeps_its_own(model):
         pass
 
 
-def test_models_are_found_below_results(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / "toy" / "merged" / name).mkdir(parents=True)
-    (tmp_path / "toy" / "merged" / "b" / "config.json").touch()
-    assert find_models(tmp_path) == [(tmp_path / "toy" / "merged" / "b").as_posix()]
+def test_models_are_found_below_results_those_with_learned_scores_first(tmp_path):
+    merged = tmp_path / "toy" / "merged"
+    for name in ("all", "blind", "empty", "vts"):
+        (merged / name).mkdir(parents=True)
+    (merged / "all" / "config.json").write_text("{}")
+    for name, sampler in (("blind", "uniform"), ("vts", "vts")):
+        (merged / name / "config.json").write_text(json.dumps({"vts": {"sampler": sampler}}))
+    found = [(merged / name).as_posix() for name in ("vts", "all", "blind")]
+    assert find_models(tmp_path) == found
 
 
 def run_demo(*words: str, **options) -> subprocess.Popen:
