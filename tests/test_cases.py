@@ -21,7 +21,7 @@ TOY = yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_clip_is_the_same_again_and_as_long_as_models_know(case):
+def test_a_clip_is_the_same_again_and_no_longer_than_the_longest(case):
     clip = draw_case(case, 3, seed=0)
     assert clip == draw_case(case, 3, seed=0)
     assert clip != draw_case(case, 4, seed=0)

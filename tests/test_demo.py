@@ -80,6 +80,24 @@ def test_what_is_wrong_is_said_in_a_line(demo, model, video, tmp_path):
     assert "no model of this page" in demo.answer("/etc", video, "red circle", OWN, 0.25)[0]
 
 
+def test_what_nobody_foresaw_is_one_line_too(demo, model, video, monkeypatch, capfd):
+    for text, told in (
+        ("DefaultCPUAllocator: can't allocate memory", "needs more memory than there is"),
+        ("what is this", "RuntimeError; the terminal says where"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr("groundvts.demo.ground", lambda *_, text=text: _raise(text))
+            said, picture = demo.answer(model, video, "red circle", OWN, 0.25)
+        assert said.startswith("**No answer.** ")
+        assert told in said
+        assert picture is None
+    assert "what is this" in capfd.readouterr().err
+
+
+def _raise(text: str):
+    raise RuntimeError(text)
+
+
 def test_a_model_without_sampling_keeps_its_own(model):
     plain = load_model(str(Path(model).parents[1] / "base"))
     with pytest.raises(BadInput, match="has no sampling module"), sampled_as(plain, {"ratio": 1}):
@@ -109,7 +127,11 @@ def test_without_a_model_or_gradio_one_line(tmp_path, model):
     assert done.stderr.read() == (
         "groundvts: results: no merged model is there: run `make`, or name a model folder\n"
     )
-    if not GRADIO:
+    if GRADIO:
+        done = run_demo(model, "--port", "99999", **where)
+        assert done.wait() == 2
+        assert "groundvts: --port 99999: " in done.stderr.read()
+    else:
         done = run_demo(model, **where)
         assert done.wait() == 2
         assert "gradio: not installed: pip install -r requirements-demo.lock" in done.stderr.read()

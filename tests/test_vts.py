@@ -111,6 +111,23 @@ def test_weights_of_kept_tokens(weights, scale):
 
 
 @pytest.mark.parametrize("weights", ["score", "constant"])
+def test_weights_inside_the_model_are_as_large_as_those_of_kept_tokens(weights):
+    """All tokens enter there: their mean is that of the K of another sampler."""
+    chosen = inputs([10, 7])
+    settings = {"ratio": 0.5, "weights": weights}
+    outer = module(**settings).eval()(*chosen)[1]
+    inner = module(**settings, sampler="attention", prune_after=1).eval()(*chosen)[1]
+    assert inner.keep_BN.sum(1).tolist() == [10, 7]
+    means = [s.weight_BN.sum(1) / s.keep_BN.sum(1) for s in (outer, inner)]
+    torch.testing.assert_close(means[0], means[1])
+
+
+def test_one_token_stays_however_small_the_ratio():
+    _, selection = module(ratio=1e-10).eval()(*inputs([10, 4]))
+    assert selection.keep_BN.sum(1).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("weights", ["score", "constant"])
 def test_the_gradient_reaches_the_scorer(weights):
     vts = module(ratio=0.5, weights=weights)
     embeds, selection = vts(*inputs([10]))

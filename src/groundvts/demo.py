@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ from groundvts.models.samplers import SAMPLERS, SCORED
 
 OWN, NOTHING = "the model's own", "nothing"
 HOST = "127.0.0.1"
+MEMORY = "The model needs more memory than there is: keep fewer tokens"
 TOLD = (
     "Videos and queries stay on this machine; uploads are deleted when the page ends. Right: the "
     "same video and query with another way to sample."
@@ -46,32 +48,35 @@ class Demo:
         """What is said, and the picture's file; where there is no answer, why in one line."""
         if sampler == NOTHING:
             return "", None
-        started = time.perf_counter()
         try:
             if video is None:
                 raise BadInput("there is no video: drop one first")
             self._check(Path(video))
+            self._load(model)
+            started = time.perf_counter()
             found, note = self._ask(model, video, query or "", sampler, ratio)
             if found.kept is None:
                 raise BadInput(found.line)
             picture = found.draw(self.folder / f"answer-{time.monotonic_ns()}")
         except (BadInput, RunFailed, VideoReadError, OSError, MemoryError) as error:
             return f"**No answer.** {_by_name(str(error), video)}", None
-        except torch.OutOfMemoryError:
-            return (
-                "**No answer.** The model needs more memory than there is: keep fewer tokens",
-                None,
-            )
+        except Exception as error:
+            if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+                return f"**No answer.** {MEMORY}", None
+            traceback.print_exception(error)
+            return f"**No answer.** {type(error).__name__}; the terminal says where", None
         seconds, answering = time.perf_counter() - started, found.prediction["seconds"]
         said = f"**{found.line}** in {seconds:.1f} s ({answering:.2f} s of them the model){note}"
         return said, str(picture)
 
-    def _ask(self, folder: str, video: str, query: str, sampler: str, ratio: float):
+    def _load(self, folder: str) -> None:
         if folder not in self.models:
             raise BadInput(f"{folder}: no model of this page: choose one of its list")
         if self.loaded is None or self.loaded.name_or_path != folder:
             self.loaded = None  # so that two are never there at once
             self.loaded = load_model(folder)
+
+    def _ask(self, folder: str, video: str, query: str, sampler: str, ratio: float):
         own, vts = own_sampling(folder), self.loaded.vts
         named = own.get("sampler") if sampler == OWN else sampler
         keeps_all = named in (None, "none")
@@ -167,6 +172,8 @@ def serving(models: list[str], port: int | None, limit_mb: float) -> Iterator[st
     with tempfile.TemporaryDirectory(prefix="groundvts-demo-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        for name in ("no_proxy", "NO_PROXY"):  # the page asks itself whether it is there
+            os.environ[name] = ",".join(filter(None, (os.environ.get(name), HOST)))
         try:
             import gradio as gr
         except ImportError:
@@ -186,7 +193,7 @@ def serving(models: list[str], port: int | None, limit_mb: float) -> Iterator[st
                 footer_links=[],
                 prevent_thread_lock=True,
             )
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise BadInput(f"--port {port}: {error}: name another, or none") from None
         try:
             yield address
@@ -197,7 +204,8 @@ def serving(models: list[str], port: int | None, limit_mb: float) -> Iterator[st
 def serve(models: list[str], port: int | None, limit_mb: float) -> None:
     """Serves the page until it is interrupted, ended, or its terminal closes."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
+        if signal.getsignal(ending) != signal.SIG_IGN:  # as under nohup
+            signal.signal(ending, signal.default_int_handler)
     with serving(models, port, limit_mb) as address:
         print(f"Open {address} (ctrl-C ends it)", file=sys.stderr, flush=True)
         try:

@@ -79,7 +79,8 @@ class GroundVTS:
         `projected_tokens` (sum of n, D) are what `video_tokens` has given, in place of the videos'
         pixels. Dropped tokens lose embedding, position, label and attention together, and what
         stays keeps its dense position, unless `config.vts` says otherwise. `padding_side` is where
-        shorter samples are filled.
+        shorter samples are filled (ValueError for `right` with labels where the language model
+        drops tokens inside it: it fills on the left).
         """
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
@@ -102,7 +103,7 @@ class GroundVTS:
         keep_BL = attention_mask.bool().masked_scatter(visual_BL, selection.keep_BN[valid_BN])
         dense = Sequence(embeds_BLD, attention_mask, positions, labels, visual_BL)
         reduced = self._dropped(dense, selection, keep_BL, shown_BL, padding_side)
-        return self._pruned(reduced, valid_BN) if self.vts.config.inside else reduced
+        return self._pruned(reduced, valid_BN, padding_side) if self.vts.config.inside else reduced
 
     def _rows(self, projected: torch.Tensor | None, count: int, **inputs) -> torch.Tensor:
         """Projected tokens (`count`, D), given or made; ValueError where they are not so many."""
@@ -145,9 +146,11 @@ class GroundVTS:
         hidden = replace(dense, attention_mask=keep_BL.to(mask.dtype))
         return Reduced(hidden, selection, mask if settings["decode"] == "leak" else None)
 
-    def _pruned(self, reduced: Reduced, valid_BN: torch.Tensor) -> Reduced:
+    def _pruned(self, reduced: Reduced, valid_BN: torch.Tensor, padding_side: str) -> Reduced:
         """The sequence with what the language model needs to choose."""
         sequence, settings = reduced.sequence, self.vts.config
+        if padding_side != "left" and sequence.labels is not None and settings.drop == "real":
+            raise ValueError(f"sampler {settings.sampler}: with labels, pad to the left")
         install(self.model.language_model, settings.prune_after)
         attended_BM = sequence.attention_mask.bool()
         prompt_BM = attended_BM

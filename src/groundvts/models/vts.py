@@ -142,7 +142,9 @@ class VTS(nn.Module):
 
     def counts(self, valid_BN: torch.Tensor) -> torch.Tensor:
         """K of each video (B,)."""
-        return torch.ceil(valid_BN.sum(1).double() * self.config.ratio - 1e-9).long()
+        asked_B = valid_BN.sum(1)
+        kept_B = torch.ceil(asked_B.double() * self.config.ratio - 1e-9).long()
+        return torch.maximum(kept_B, asked_B.clamp(max=1))
 
     @torch.no_grad()
     def _choice(self, video: Video) -> tuple[torch.Tensor, Merging | None]:
@@ -170,7 +172,10 @@ class VTS(nn.Module):
         weight_BN = keep_BN / counts_B.clamp(min=1)[:, None]
         if scores_BN is not None:
             logits_BN = (scores_BN / self.config.tau_weight).masked_fill(~keep_BN, -1e9)
-            through_BN = chosen_BN = logits_BN.softmax(-1) * keep_BN
+            chosen_BN = logits_BN.softmax(-1) * keep_BN
+            if self.config.inside:  # more enter than stay: K of them have a sum of 1 on average
+                chosen_BN = chosen_BN * (keep_BN.sum(1) / counts_B.clamp(min=1))[:, None]
+            through_BN = chosen_BN
             if self.config.estimator != "none" and self.config.scored:
                 through_BN = self._straight_through(scores_BN, keep_BN, valid_BN)
             if self.config.weights == "score":

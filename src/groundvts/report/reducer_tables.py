@@ -37,7 +37,7 @@ def overview_words(found: Reducers) -> str:
     return (
         f"Percent with {100 * found.own:g} % of the tokens, {' or '.join(map(str, seeds))} seeds a "
         "row, 95 % intervals over videos and seeds; less row 1: in points. Untrained: mIoU of the "
-        "base, the same way. " + benchmarks_asked(found)
+        "base, the same way, by cosine for learned scores. " + benchmarks_asked(found)
     )
 
 

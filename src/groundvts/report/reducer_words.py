@@ -53,21 +53,23 @@ def _untrained(found: Reducers) -> list[str]:
     if base.empty or free.empty:
         return []
     level = base.iloc[0]
-    kept, below = free[free.high >= level.value], free[free.high < level.value]
+    values = ", ".join(f"{row.label} {row.value:.1f}" for row in free.itertuples())
     failed = ", ".join(f"{row.label} {row.failed:.0f}" for row in free.itertuples())
     lines = [
         f"Untrained, with all tokens the base scores {level.value:.1f} mIoU; with "
-        f"{100 * found.own:g} % of them the interval reaches that of: {_named(kept)}; it stays "
-        f"below: {_named(below)}.",
-        f"Of {level.asked:.0f} answers {level.failed:.0f} of the base cannot be read with all "
-        f"tokens; with {100 * found.own:g} % of them: {failed}.",
+        f"{100 * found.own:g} % of them: {values}.",
+        f"Of {level.asked:.0f} queries {level.failed:.0f} have no usable answer of the base with "
+        f"all tokens; with {100 * found.own:g} % of them: {failed}.",
     ]
     gains = [
         f"{rows.label[ours]} {rows.value[ours] - rows.value[theirs]:+.1f}"
         for ours, theirs in found.pairs.items()
     ]
     if gains:
-        lines.append(f"What the three stages add to each, points of mIoU: {', '.join(gains)}.")
+        lines.append(
+            "What the three stages add to each, points of mIoU (untrained, cosine stands for "
+            f"learned scores): {', '.join(gains)}."
+        )
     return lines
 
 
@@ -129,6 +131,8 @@ def prefill_words(found: Reducers) -> list[str]:
     lines = []
     for backbone, rows in found.prefill.groupby("backbone", sort=False):
         reduced = rows[rows.operations < 1]
+        if reduced.empty:
+            continue
         slow = reduced[reduced.time > SLOWER * reduced.operations]
         told = ", ".join(f"{r.sampler} {r.time / r.operations:.2f}" for r in slow.itertuples())
         quick = reduced.loc[reduced.time.idxmin()]
@@ -138,7 +142,3 @@ def prefill_words(found: Reducers) -> list[str]:
             f"promise: {told or 'none'}."
         )
     return lines
-
-
-def _named(rows: pd.DataFrame) -> str:
-    return ", ".join(f"{row.label} {row.value:.1f}" for row in rows.itertuples()) or "none"

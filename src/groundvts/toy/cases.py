@@ -1,7 +1,7 @@
 """Toy clips made to show where a way of reducing tokens helps and where it fails.
 
-Each case has clips and queries of its own, as JSON Lines of moments. All clips are as long as some
-that the models were trained on, at most 32 s.
+Each case has clips and queries of its own, as JSON Lines of moments. Still scenes and long clips
+are longer than nearly all that the models are trained on, at most 32 s.
 """
 
 from __future__ import annotations

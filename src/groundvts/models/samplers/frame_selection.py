@@ -13,11 +13,11 @@ from groundvts.models.samplers.registry import Video, sampler
 def frame_selection(video: Video) -> torch.Tensor:
     """K evenly spaced tokens of the grid steps with the highest mean score.
 
-    Source: the frame sampling of QuoTA (arXiv 2503.08689) and VideoITG (arXiv 2507.13353), which
-    rate frames against the question before the model reads them. Adapted: they ask a second model;
-    here a step's rating is the mean score of its tokens. As many steps are chosen as tokens of each
-    of them stay: a share of sqrt(K / n) of both. Which places of the frame are taken moves on from
-    step to step, so that none is always left out.
+    Source: the idea of QuoTA (arXiv 2503.08689) and VideoITG (arXiv 2507.13353), which rate frames
+    against the question before the model reads them: to share tokens out, and to choose frames.
+    Adapted: they ask a second model; here a step's rating is the mean score of its tokens, and the
+    best steps are chosen with evenly spaced tokens: a share of sqrt(K / n) of both. Which places of
+    the frame are taken moves on from step to step, so that none is always left out.
     """
     priority_BN = torch.zeros_like(video.valid_BN, dtype=torch.float32)
     for row, ((t, h, w), count) in enumerate(

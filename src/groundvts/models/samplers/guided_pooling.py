@@ -12,10 +12,10 @@ def guided_pooling(video: Video) -> Merging:
     """K windows of neighbouring tokens, each pooled to their mean weighted by score.
 
     Source: PPLLaVA's prompt-guided pooling (arXiv 2411.02327), which weighs tokens by their match
-    with the prompt and pools them within frames. Adapted: the weights are the module's scores
-    instead of CLIP's; windows are runs of a Z-shaped curve through each step (2 x 2 blocks where
-    they hold four tokens), so that there are exactly K; a window stands at the position of its
-    token of highest score.
+    with the prompt and pools them in windows of time, height and width. Adapted: the weights are
+    the module's scores instead of CLIP's; windows stay within a step, and are runs of a Z-shaped
+    curve through each step (2 x 2 blocks where they hold four tokens), so that there are exactly K;
+    a window stands at the position of its token of highest score.
     """
     into_BN = torch.full_like(video.valid_BN, -1, dtype=torch.long)
     for row, (grid, count) in enumerate(zip(video.grids, video.counts_B.tolist(), strict=True)):

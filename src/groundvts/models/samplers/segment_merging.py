@@ -24,8 +24,8 @@ def segment_merging(video: Video) -> Merging:
     step, and what is left is merged in space around centres by density and distance (DPC-KNN).
     Adapted: centres are chosen over the whole video so that exactly K tokens stay; what has none in
     its own step goes to one of its segment; with room for more than the merged groups, merged
-    tokens are let go again, those least like their group first. HoliTom's second half, which prunes
-    inside the language model, is left to the sampler `attention`.
+    tokens are let go again, those least like their group first. HoliTom's second half, which merges
+    tokens inside the language model too, is left out.
     """
     into_BN = torch.full_like(video.valid_BN, -1, dtype=torch.long)
     for row, ((t, h, w), count) in enumerate(
