@@ -147,6 +147,12 @@ def test_pruning_inside_goes_with_every_way_to_generate(model, options):
     assert torch.equal(found[:, : ids.shape[1]], ids)
 
 
+def test_pruning_inside_refuses_labels_padded_on_the_right(model):
+    batch = model.batch(*drawn(model, 0, "attention", answers=True), labels=True)
+    with pytest.raises(ValueError, match="attention: with labels, pad to the left"):
+        model.model.reduce(**batch, padding_side="right")
+
+
 @torch.no_grad()
 def test_attention_is_measured_in_float32_whatever_autocast_says(model):
     batch = model.batch(*drawn(model, 7, "attention"))

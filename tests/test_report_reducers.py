@@ -137,7 +137,6 @@ def test_the_notebook_writes_what_the_rule_expects(folder, tmp_path):
     } <= made
     stems = ("reducers", "reducers_cases", "reducers_prefill")
     assert {f"figures/{stem}.{kind}" for stem in stems for kind in ("png", "pdf")} <= made
-
     assert render_reducers(folder).startswith("| Reducer | mIoU | less row 1 | untrained |")
 
 

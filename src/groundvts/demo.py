@@ -106,17 +106,13 @@ def _by_name(text: str, video: str | None) -> str:
 def find_models(results: Path = Path("results")) -> list[str]:
     """Merged model folders below `results`, those that choose by learned scores first."""
     found = [path.parent.as_posix() for path in results.glob("*/merged/*/config.json")]
-    return sorted(found, key=lambda name: (SCORED.get(own_sampler(name)) != "learned", name))
+    scored = {name: SCORED.get(own_sampling(name).get("sampler")) for name in found}
+    return sorted(found, key=lambda name: (scored[name] != "learned", name))
 
 
 def own_sampling(model: str) -> dict:
     """How a model folder samples by itself; nothing where it does not."""
     return model_settings(model).get("vts") or {}
-
-
-def own_sampler(model: str) -> str:
-    """The name of a model folder's own sampler."""
-    return own_sampling(model).get("sampler", "none")
 
 
 def build_page(demo: Demo):
