@@ -53,6 +53,19 @@ def test_a_half_written_array_is_no_array(store: Store, monkeypatch: pytest.Monk
         store.get("abcd")
 
 
+def test_flipped_bytes_are_seen_when_first_read(store: Store):
+    store.put("abcd", np.arange(9000), {})
+    assert store.get("abcd")[8999] == 8999
+    file = next(store.folder.rglob("abcd.npy"))
+    content = bytearray(file.read_bytes())
+    content[3000:6000] = bytes(byte ^ 255 for byte in content[3000:6000])
+    file.write_bytes(content)
+    for damage in (content, content[:100], b""):
+        file.write_bytes(damage)
+        with pytest.raises(BadInput, match=rf"{file}: damaged .*; delete it"):
+            Store(store.folder).get("abcd")
+
+
 def test_too_large_a_cache_is_refused_before_it_is_made(
     tmp_path: Path, videos: dict, store: Store, monkeypatch: pytest.MonkeyPatch
 ):
@@ -115,7 +128,7 @@ def test_a_broken_index_or_store_is_bad_input(tmp_path: Path, videos: dict, stor
     (out / "index.json").write_text(whole)
     cache, [file] = FrameCache(out), store.folder.glob(f"*/{index['videos']['b']['key']}.npy")
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(BadInput, match=f"{file}: damaged .*; delete it and build it again"):
+    with pytest.raises(BadInput, match=f"{file}: damaged .*; delete it and the index"):
         cache["b"]
     file.unlink()
     with pytest.raises(BadInput, match=f"video b is gone from .*; delete {out}/index.json and"):

@@ -118,7 +118,7 @@ def test_the_largest_of_several_streams_is_read(tmp_path: Path):
         assert numbers(read_frames(tmp_path / "two.mp4", SMALL, reader).pixels)[0] == 200
 
 
-def test_pyav_takes_over_where_decord_cannot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_pyav_reads_where_decord_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     clip = write_clip(tmp_path / "a.mp4", steady(50))
     monkeypatch.setitem(__import__("sys").modules, "decord", None)
     assert read_frames(clip, SMALL).reader == "av"

@@ -22,7 +22,7 @@ from groundvts.models.load import tower_hash
 from groundvts.progress import track
 from groundvts.records import write_json
 
-VERSION = 1  # of the code between frames and features: raise it where it gives other numbers
+VERSION = 2  # of the code between frames and features: raise it where it gives other numbers
 FACTS = ("grid_thw", "second_per_grid", "duration", "rows")
 
 

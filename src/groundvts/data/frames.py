@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +29,12 @@ from groundvts.errors import BadInput, RunFailed, VideoReadError
 from groundvts.progress import track
 from groundvts.records import write_json
 
-READING = 1  # version of the code that reads: raise it where the same file gives other pixels
+READING = 2  # version of the code that reads: raise it where the same file gives other pixels
 INDEX = "index.json"
 MEMO = "files.json"
 REMEDY = "raise cache.limit_gb, name another cache.folder, or delete it and make all frames again"
 ESTIMATED_FROM = 8  # videos whose size is looked at before the start
+_by_decord = partial(read_frames, reader="decord")
 FACTS = ("shape", "timestamps", "fps", "duration", "reader", "note")
 
 
@@ -75,6 +77,10 @@ def build_frame_cache(
         print(f"{there}all are in {store.folder} already", file=sys.stderr)
     tasks = {key: (path, sampling, store, key, read) for key, path in wanted.items()}
     broken = _decode_all(tasks, workers, timeout_s, room, progress)
+    if broken and read is read_frames:  # where PyAV hangs or dies, decord is tried
+        others = {key: (*tasks[key][:4], _by_decord) for key in broken}
+        lost = _decode_all(others, workers, timeout_s, room, False)
+        broken = {key: reason for key, reason in broken.items() if key in lost}
     failed |= {video: broken[key] for video, key in keys.items() if key in broken}
     index = _index(out, keys, failed | (missing or {}), sampling, store)
     write_json(out / INDEX, index)

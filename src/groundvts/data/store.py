@@ -1,12 +1,14 @@
 """A content-addressed store of arrays: one file for each key, written once, read memory-mapped.
 
 Notable: it does not know what it stores. Many processes may write at once: a key names one
-content, and an array appears under it whole or not at all.
+content, and an array appears under it whole or not at all. A checksum stands behind each array and
+is compared when it is first read.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -24,6 +26,7 @@ from groundvts.records import hash_path, write_json
 
 WRITING = ".writing"  # folder of temporary files
 GB = 1e9
+DIGEST = hashlib.sha256().digest_size  # bytes behind an array
 ABANDONED_S = 24 * 3600  # age of another machine's temporary file that nobody writes any more
 
 
@@ -35,6 +38,7 @@ class Store:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self.checked: set[str] = set()
 
     def _path(self, key: str, suffix: str = ".npy") -> Path:
         return self.folder / key[:2] / f"{key}{suffix}"
@@ -66,6 +70,8 @@ class Store:
                 file.write(json.dumps(facts).encode() + b"\n")
             with self._writing(path) as file:  # last: a key is there once its array is
                 np.save(file, array, allow_pickle=False)
+                file.seek(0)
+                file.write(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
             reason = error.strerror or error
             raise RunFailed(f"{self.folder}: cannot be written ({reason}); make room") from error
@@ -73,7 +79,16 @@ class Store:
 
     def get(self, key: str) -> np.ndarray:
         """The array, memory-mapped copy-on-write: who changes it changes their own view only."""
+        if key not in self.checked:
+            self.check(key)
+            self.checked.add(key)
         return self._read(key, ".npy", lambda path: np.load(path, mmap_mode="c"))
+
+    def check(self, key: str) -> None:
+        """BadInput where the array of `key` is gone or is not as it was written."""
+        content = self._read(key, ".npy", lambda path: np.memmap(path, mode="r"))
+        if hashlib.sha256(content[:-DIGEST]).digest() != content[-DIGEST:].tobytes():
+            raise _damaged(self._path(key), "its checksum differs")
 
     def facts(self, key: str) -> dict[str, Any]:
         """What was said about the array of `key`."""
@@ -86,7 +101,7 @@ class Store:
         except FileNotFoundError:
             raise BadInput(f"{path}: gone from the store; build it again") from None
         except (OSError, ValueError, EOFError) as error:
-            raise BadInput(f"{path}: damaged ({error}); delete it and build it again") from None
+            raise _damaged(path, error) from None
 
     @property
     def bytes(self) -> int:
@@ -101,7 +116,7 @@ class Store:
         temporary = self.folder / WRITING / name
         temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with open(temporary, "wb") as file:
+            with open(temporary, "w+b") as file:
                 yield file
             os.replace(temporary, path)
         finally:
@@ -185,6 +200,10 @@ def read_index(index: Path, needed: tuple[str, ...], facts: tuple[str, ...]) -> 
         why = f"lacks {lacking[name][0]}" if lacking[name] else f"is gone from {store.folder}"
         raise BadInput(f"{index}: video {name} {why}; delete {index} and build it again")
     return content, store
+
+
+def _damaged(path: Path, why: object) -> BadInput:
+    return BadInput(f"{path}: damaged ({why}); delete it and the index, and build them again")
 
 
 def _size(file: Path) -> int:

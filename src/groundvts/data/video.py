@@ -1,20 +1,21 @@
 """Read a video: the frames shown at evenly spaced times, with their true timestamps.
 
 Notable: times come from the file's packets (PyAV), never from index / frame rate, so that both
-readers agree on variable frame rates and late starts. decord decodes by default; PyAV takes over
-where decord is not installed, cannot open a file or does not see what the packets say.
+readers agree on variable frame rates and late starts. PyAV decodes, and knows each picture by its
+own time stamp; decord, whose seeks are exact in some files only, takes over there if PyAV fails.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from groundvts.data.readers import COMPLETE, READERS, Timeline, probe
+from groundvts.data.readers import COMPLETE, READERS, Losses, Timeline, probe
 from groundvts.errors import BadInput, VideoReadError
 
 HALF_MILLISECOND = 0.0005
@@ -128,7 +129,7 @@ def smart_resize(height: int, width: int, sampling: FrameSampling) -> tuple[int,
 def read_frames(path: str | Path, sampling: FrameSampling, reader: str = "auto") -> Frames:
     """Frames shown at `sample_times`: the last whose timestamp is at most half a ms later.
 
-    `reader` is `decord`, `av` or `auto` (decord, then PyAV). Raises VideoReadError with the file
+    `reader` is `av`, `decord` or `auto` (PyAV, then decord). Raises VideoReadError with the file
     and the reason where it cannot be read or less than 90 % of its declared length (frames and
     seconds) can be decoded; where more but not all can, `note` says so.
     """
@@ -141,50 +142,33 @@ def read_frames(path: str | Path, sampling: FrameSampling, reader: str = "auto")
     times, fps = sample_times(timeline.duration, sampling)
     wanted = np.searchsorted(timeline.times, times + HALF_MILLISECOND, side="right") - 1
     wanted = np.maximum(wanted, 0)
-    shown, pixels, note, name = _decode(path, timeline, wanted, sampling, reader)
-    return Frames(pixels, timeline.times[shown], fps, timeline.duration, name, note)
-
-
-def _decode(
-    path: Path, timeline: Timeline, wanted: np.ndarray, sampling: FrameSampling, reader: str
-) -> tuple[np.ndarray, np.ndarray, str | None, str]:
-    """Places shown (T,), pixels (T, H, W, 3), note and reader for the `wanted` places (T,)."""
     if reader not in ("auto", *READERS):
         raise BadInput(f"reader {reader!r} is unknown; use auto, {' or '.join(READERS)}")
-    failure = None
-    for name in READERS if reader == "auto" else [reader]:
+    names, failure = list(READERS) if reader == "auto" else [reader], None
+    for name in names:
         try:
-            return *_read_by(name, path, timeline, wanted, sampling), name
+            shown, pixels, losses = READERS[name](path, timeline, wanted, partial(resize, sampling))
+            note = _judge(path, losses, timeline)
+            return Frames(pixels, timeline.times[shown], fps, timeline.duration, name, note)
         except VideoReadError as error:
-            failure = error
+            failure = failure or error
     raise failure
 
 
-def _read_by(
-    reader: str, path: Path, timeline: Timeline, wanted: np.ndarray, sampling: FrameSampling
-) -> tuple[np.ndarray, np.ndarray, str | None]:
-    shown, pixels = [], []
-
-    def take(places: np.ndarray, chunk: np.ndarray) -> None:
-        shown.append(places)
-        pixels.append(resize(chunk, sampling))
-
-    decoded = READERS[reader](path, timeline, wanted, take)
-    note = _judge(path, decoded, timeline)
-    return np.concatenate(shown), np.concatenate(pixels), note
-
-
-def _judge(path: Path, decoded: int, timeline: Timeline) -> str | None:
-    """What a file lacks, or None; VideoReadError where that is more than a tenth of its length."""
+def _judge(path: Path, losses: Losses, timeline: Timeline) -> str | None:
+    """What is odd in a file, or None; VideoReadError where more than a tenth of it is lost."""
     total, found, declared = len(timeline.times), timeline.duration, timeline.declared
-    notes = [f"{decoded} of {total} frames decoded"] if decoded < total else []
+    left = total - losses.lost
+    notes = [f"{left} of {total} frames decoded"] if losses.lost else []
     notes += [f"{found:.2f} s of {declared:.2f} s are there"] if found < declared else []
-    if decoded / total * found / declared < COMPLETE:
+    if left / total * found / declared < COMPLETE:
         raise VideoReadError(f"{path}: damaged, {', '.join(notes)}")
-    return ", ".join(notes) or None
+    notes += [f"{losses.damaged} of {total} frames damaged"] if losses.damaged else []
+    notes += [f"{losses.resized} of {total} frames of another size"] if losses.resized else []
+    return ", ".join([*notes, *timeline.notes]) or None
 
 
-def resize(pixels: np.ndarray, sampling: FrameSampling) -> np.ndarray:
+def resize(sampling: FrameSampling, pixels: np.ndarray) -> np.ndarray:
     """uint8 (T, H, W, 3) resized to `frame_size`, bicubic with antialiasing, still uint8.
 
     Pillow's own, so that pixels equal those of transformers' PIL image processors.
