@@ -209,8 +209,8 @@ def _timeline(
     notes = [f"{len(shifts)} recordings joined"] if len(shifts) > 1 else []
     notes += [f"{untimed} frames without a time stamp"] if untimed else []
     longest = float(np.diff(times, append=end).max())
-    if len(times) > 1 and longest > max(AHEAD_S, end / 2):
-        notes.append(f"one picture lasts {longest:.0f} s of {end:.0f} s")
+    if len(times) > 1 and longest > AHEAD_S and (end < 2 * longest or end > len(times)):
+        notes.append(f"one of {len(times)} frames lasts {longest:.0f} s of {end:.0f} s")
     begin = [fact for fact in timed if fact.access]
     keys = sorted((fact.pts, fact.pts if fact.dts is None else fact.dts) for fact in begin)
     if not by_stamp or len(shifts) > 1 or name not in (*INDEXED, "mpegts"):
@@ -302,8 +302,10 @@ def _held(timeline: Timeline) -> int:
 
 def _read(path: Path, timeline: Timeline, wanted: np.ndarray, shrink: Shrink, strict: bool) -> Read:
     losses, shown, kept, chunk = Losses(), [], [], []
-    for run in _runs(timeline, wanted):
-        for place, pixels in _shown(path, timeline, run, losses, strict):
+    runs = _runs(timeline, wanted)
+    whole = len(runs) == 1 and runs[0][0] is None
+    for key, places in runs:
+        for place, pixels in _shown(path, timeline, key, places, losses, strict, whole):
             shown.append(place)
             chunk.append(pixels)
             if len(chunk) == _held(timeline) or len(shown) == len(wanted):
@@ -326,13 +328,19 @@ def _runs(timeline: Timeline, wanted: np.ndarray) -> list[tuple[int | None, list
 
 
 def _shown(
-    path: Path, timeline: Timeline, run: tuple[int | None, list[int]], losses: Losses, strict: bool
+    path: Path,
+    timeline: Timeline,
+    key: int | None,
+    places: list[int],
+    losses: Losses,
+    strict: bool,
+    whole: bool,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """(place shown, RGB pixels) for each of the places of a run: the last decoded up to it.
 
-    A run from the start goes on to the end of the file, whose damage is counted too.
+    `whole`: the run goes on to the end of the file, whose damage is counted too.
     """
-    key, waiting, before, decoded, place = run[0], deque(run[1]), None, 0, -1
+    waiting, before, decoded, place = deque(places), None, 0, -1
     first = 0 if key is None else int(np.searchsorted(timeline.stamps, timeline.keys[key, 0]))
     for place, frame in _decoded(path, timeline, key, losses, strict):
         decoded += place >= first
@@ -341,12 +349,12 @@ def _shown(
             yield _upright(before or (place, frame), timeline)
             waiting.popleft()
         before = place, frame
-        if key is not None and not waiting:
+        if not (waiting or whole):
             break
     if before is None and key is not None:  # the seek has landed elsewhere
-        yield from _shown(path, timeline, (None, run[1]), losses, strict)
+        yield from _shown(path, timeline, None, places, losses, strict, whole)
         return
-    losses.lost += (len(timeline.times) if key is None else place + 1 - first) - decoded
+    losses.lost += (len(timeline.times) if whole else place + 1 - first) - decoded
     while waiting:
         if before is None:
             raise VideoReadError(f"{path}: none of {len(timeline.times)} frames can be decoded")
@@ -381,7 +389,7 @@ def _decoded(
                 losses.damaged += damaged and packet.size > 0
                 for frame in frames:
                     place = places.get(frame.pts) if timeline.by_stamp else latest + 1
-                    if place is not None and latest < place < len(places):
+                    if place is not None and latest < place < len(timeline.times):
                         latest = place
                         yield place, frame
     except (av.FFmpegError, ValueError, OSError) as error:
