@@ -12,7 +12,17 @@ import warnings
 from collections.abc import Callable
 
 from groundvts.errors import BadInput, RunFailed
-from groundvts.options import OneLineParser, count, seconds, text
+from groundvts.options import (
+    Input,
+    OneLineParser,
+    Output,
+    count,
+    keep_inputs,
+    reads,
+    seconds,
+    text,
+    writes,
+)
 from groundvts.verbs import (
     checkpoints,
     data,
@@ -27,6 +37,9 @@ from groundvts.verbs import (
 
 WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError,
                PermissionError)  # fmt: skip
+KINDS = ("grounding", "highlights", "question")
+WHOLE, WITH_RECORD = writes("{}/"), writes("{}", "{stem}.record.json")
+PREDICTIONS = reads(beside=".record.json")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -35,6 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.filterwarnings("ignore", module="transformers|peft|torch")
     options = _parser().parse_args(arguments)
     try:
+        keep_inputs(options)
         options.verb(options)
     except (BadInput, RunFailed, OSError) as error:
         if options.debug:
@@ -64,14 +78,19 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="VERB", required=True)
 
     def verb(name: str, function: Callable, help: str) -> Callable:
-        """Adds a verb; returns what adds its options, which are required unless said otherwise."""
+        """Adds a verb; returns what adds its options, which are required unless said otherwise.
+
+        Without another type `--out` is an output of the verb, and all else an input: paths that
+        `keep_inputs` looks at. What is no path is `text`.
+        """
         command = commands.add_parser(name, help=help, description=function.__doc__)
         command.set_defaults(verb=function)
 
         def add(*names: str, **options) -> Callable:
             for one in names:
                 extra = {"required": True} if one.startswith("--") else {"metavar": one.upper()}
-                typed = {} if options.get("action") else {"type": text}
+                kind = text if "choices" in options else Output if one == "--out" else Input
+                typed = {} if options.get("action") else {"type": kind}
                 command.add_argument(one, **{**typed, **extra, **options})
             return add
 
@@ -87,7 +106,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _preparing_verbs(verb: Callable) -> None:
     add = verb("download", download.download, "a published file, or a model of the hub")
-    add("--source", help="JSON: url, member, sha256, bytes; or hub, revision, folder")("--out")
+    add("--source", help="JSON: url, member, sha256, bytes; or hub, revision, folder")
+    add("--out", type=writes("{}", "{}.part", "{}.part.json", "{}.record.json"))
     add("--timeout", type=seconds, default=60, required=False, help="seconds of silence")
     add = verb("preflight", preflight.preflight, "all that is wrong before hours are spent")
     add("--config", help="the configuration, as one of results/SCALE/configurations")("--out")
@@ -97,41 +117,46 @@ def _preparing_verbs(verb: Callable) -> None:
 
 def _data_verbs(verb: Callable) -> None:
     add = verb("convert", data.convert, "a published annotation file to moments.jsonl")
-    add("dataset")("--split", "--out")
+    add("dataset", "--split", type=text)
+    add("--out", type=writes("{}/moments.jsonl", "{}/validation.json"))
     add("--annotations", nargs="+", help="published file, or several read one after the other")
     add("--durations", required=False, help="the Charades CSV, or JSON of seconds by video")
     add("--spans", required=False, help="NExT-GQA's JSON of grounded segments")
-    add("--videos", required=False, help="folder of the videos: names those that are not there")
+    add("--videos", type=reads("*.json*"), required=False,
+        help="folder of the videos: names those that are not there")  # fmt: skip
     add("--against", nargs="+", default=[], required=False,
         help="moments.jsonl of other splits: names the videos that are in both")  # fmt: skip
     add("--policy", required=False, help='what becomes of findings: {"inverted": "drop"}')
-    add("--name", required=False, help="name of the benchmark in the records")
+    add("--name", type=text, required=False, help="name of the benchmark in the records")
     add = verb("overlap", data.overlap, "videos that several splits share")
     add("--moments", nargs="+")("--out")
     add = verb("conversations", data.conversations, "training conversations")
     add("--moments", nargs="+")("--settings", "--out")
-    add("--kinds", nargs="+", choices=("grounding", "highlights", "question"))
+    add("--kinds", nargs="+", choices=KINDS)
     add = verb("export", data.export, "conversations for LLaMA-Factory")
-    add("--parts", nargs="+", metavar="NAME=CONVERSATIONS=VIDEOS")("--out")
+    add("--parts", nargs="+", metavar="NAME=CONVERSATIONS=VIDEOS", type=reads("*.json"))
+    add("--out", type=writes("{}/*.json"))
     add = verb("frames", data.frames, "decode videos once into a frame cache")
     add("--moments", nargs="+", help="moments.jsonl files whose videos are read")
-    add("--videos", "--settings", "--out", "--cache")("--workers", type=count, required=False)
+    add("--videos", type=reads("*.json"))("--settings")("--workers", type=count, required=False)
+    add("--out", type=writes("{}/index.json"))("--cache", type=writes("{}/frames"))
     add("--timeout", type=seconds, default=60, required=False, help="seconds for one video")
     add("--limit-gb", type=seconds, required=False, help="greatest size of the cached frames")
     add = verb("features", data.features, "run the frozen vision tower once")
-    add("--model", "--frames", "--cache", "--out")
+    add("--model", "--frames")
+    add("--out", type=writes("{}/index.json"))("--cache", type=writes("{}/features"))
     add = verb("toy-benchmark", toy.benchmark, "make the toy videos and annotations")
-    add("--settings", "--out")("--workers", type=count, required=False)
+    add("--settings")("--out", type=WHOLE)("--workers", type=count, required=False)
     add = verb("toy-cases", toy.cases, "make the toy clips that reducers are compared on")
-    add("--settings", "--out")("--workers", type=count, required=False)
+    add("--settings")("--out", type=WHOLE)("--workers", type=count, required=False)
     add = verb("toy-base", toy.base, "make the tiny pretrained model folder")
-    add("--settings", "--questions", "--frames", "--objects", "--out")
+    add("--settings", "--questions", "--frames", "--objects")("--out", type=WHOLE)
     add("--grounding", nargs="+")
 
 
 def _model_verbs(verb: Callable) -> None:
     add = verb("train", models.train, "train one stage")
-    add("--run", "--stage", "--base", "--settings", "--checkpoints", "--out")
+    add("--run", "--stage", type=text)("--base", "--settings")("--checkpoints", "--out", type=WHOLE)
     add("--data", nargs="+", metavar="CONVERSATIONS=FRAMES",
         help="each file of conversations with its frame or feature cache")  # fmt: skip
     add("--probe", metavar="MOMENTS=FRAMES", help="where the sampler's choice is looked at")
@@ -141,20 +166,24 @@ def _model_verbs(verb: Callable) -> None:
     add("--checkpointing", action="store_true", required=False, help="recompute activations")
     add("--workers", type=count, default=0, required=False, help="processes that make samples")
     add = verb("merge", models.merge, "merge an adapter into an ordinary model folder")
-    add("--run", "--base", "--moments", "--source", "--settings", "--out")
+    add("--run", type=text)("--base", "--moments", "--source", "--settings")("--out", type=WHOLE)
     add("--adapter", required=False, help="the last stage; without it nothing is trained")
     add = verb("infer", models.infer, "answer every query of a benchmark")
-    add("--run", "--model", "--moments", "--source", "--settings", "--out")
-    add("--kinds", nargs="+", choices=("grounding", "highlights", "question"), required=False,
+    add("--run", type=text)("--model", "--moments", "--source", "--settings")
+    add("--out", type=WITH_RECORD)
+    add("--kinds", nargs="+", choices=KINDS, required=False,
         help="what is asked, if not what the moments are annotated for")  # fmt: skip
-    add("--shard", required=False, help="one part of several, as 2-of-4")
-    add("--journal", required=False, help="folder of answers as they come (default: beside --out)")
+    add("--shard", type=text, required=False, help="one part of several, as 2-of-4")
+    add("--journal", type=Output, required=False,
+        help="folder of answers as they come (default: beside --out)")  # fmt: skip
     add = verb("gather", shards.gather, "join the predictions of all shards")
-    add("--moments", "--out")("--parts", nargs="+", help="predictions of each shard")
+    add("--moments")("--out", type=WITH_RECORD)
+    add("--parts", nargs="+", type=PREDICTIONS, help="predictions of each shard")
     add = verb("ground", models.ground, "find when a query happens in a video")
-    add("model", "video", "query")
-    add("--out", required=False, help="folder for a JSON record and a picture")
-    add("--sampler", required=False, help="another sampler than the model's own")
+    add("model", "video")("query", type=text)
+    add("--out", type=writes("{}/*.json", "{}/*.png", "{}/*.pdf"), required=False,
+        help="folder for a JSON record and a picture")  # fmt: skip
+    add("--sampler", type=text, required=False, help="another sampler than the model's own")
     add("--ratio", type=seconds, required=False, help="another share of the tokens to keep")
 
     add = verb("demo", models.demo, "a page on this machine to try models on one's own video")
@@ -165,7 +194,7 @@ def _model_verbs(verb: Callable) -> None:
 
 def _checkpoint_verbs(verb: Callable) -> None:
     add = verb("import-released", checkpoints.import_released, "a released checkpoint as a folder")
-    add("folder")("--out")
+    add("folder")("--out", type=WHOLE)
     add("--base", required=False, help="base of an adapter, or of absent tokenizer files")
     add("--shard-gb", type=seconds, default=5, required=False, help="greatest size of a file")
     add = verb("sizes", checkpoints.sizes, "parameters and memory of a model, without weights")
@@ -185,9 +214,9 @@ def _checkpoint_verbs(verb: Callable) -> None:
 
 def _result_verbs(verb: Callable) -> None:
     add = verb("constant", results.constant, "predict one window, fitted on training moments")
-    add("--train", "--moments", "--out")
+    add("--train", "--moments")("--out", type=WITH_RECORD)
     add = _scored(verb("score", results.score, "score predictions"))
-    add("--run", required=False)
+    add("--run", type=text, required=False)
     add("--protocol", choices=("fixed", "official"), required=False, help="read answers again, so")
     add("--precision", choices=("float64", "float32"), default="float64", required=False,
         help="of IoU; published figures are float32")  # fmt: skip
@@ -195,7 +224,7 @@ def _result_verbs(verb: Callable) -> None:
     add("--resamples", type=count, default=10000, required=False)
     _scored(verb("protocols", protocols.protocols, "what each convention of scoring moves"))
     add = verb("submission", results.submission, "predictions as a QVHighlights submission")
-    add("--predictions", "--annotations", "--out")
+    add("--predictions", type=PREDICTIONS)("--annotations", "--out")
     add("--complete", action="store_true", required=False)
     add = verb("compare", results.compare, "paired differences of two score records")
     add("ours", "theirs")("--out")
@@ -205,27 +234,27 @@ def _result_verbs(verb: Callable) -> None:
     add("--scores", nargs="+", help="score records of one benchmark")
     add("--resamples", type=count, default=10000, required=False)
     add = verb("tokens", results.tokens, "recall of the queried object's tokens, stage by stage")
-    add("--run", "--objects", "--moments", "--out")
+    add("--run", type=text)("--objects", "--moments", "--out")
     add("--selections", nargs="*", default=[], required=False, metavar="STAGE=FILE")
     add("--predictions", "--test-moments", required=False)
     add("--resamples", type=count, default=10000, required=False)
     add = verb("notebook", results.notebook, "execute a notebook and render it as HTML")
-    add("notebook")("--results", "--out", "--html")
-    add("--run", required=False, help="the run that a notebook about one run shows")
+    add("notebook")("--results", type=reads("*.ipynb", "*.html"))("--out", "--html", type=Output)
+    add("--run", type=text, required=False, help="the run that a notebook about one run shows")
     add = verb("card", results.card, "write a merged folder's model card with its scores")
-    add("model")("--out")
+    add("model", type=reads("README.md"))("--out")
     add("--scores", nargs="*", default=[], required=False, help="score records of the run")
     add = verb("page", results.page, "write the page that shows a scale's results")
-    add("results")
+    add("results", type=writes("{}/index.html"))
     add("--reference", required=False, help="kept records of a run of the same scale")
     add = verb("reference", results.reference, "keep a run's small records; render the README")
-    add("results")("--records", default="results/reference", required=False)
-    add("--readme", default="README.md", required=False)
+    add("results")("--records", type=WHOLE, default="results/reference", required=False)
+    add("--readme", type=Output, default="README.md", required=False)
 
 
 def _scored(add: Callable) -> Callable:
     """Adds the options of what is scored: predictions, and the truth where they do not hold it."""
-    add("dataset")("--predictions", "--out")
+    add("dataset", type=text)("--predictions", type=PREDICTIONS)("--out")
     add("--annotations", required=False, help="published file or moments.jsonl")
     add("--answers", required=False, help="answers to the questions, where they are another file")
     add("--spans", required=False, help="NExT-GQA's JSON of grounded segments")

@@ -42,6 +42,7 @@ def download_model(
     endpoint = endpoint or os.environ.get("HF_ENDPOINT")
     place = f"{hub}, revision {revision}"
     partial = out.with_name(out.name + ".part")
+    replaceable(partial, partial / ".cache")
     for number in range(1, TRIES + 1):
         try:
             with _one_line(place):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from groundvts.data.files import write_text
 from groundvts.report.benchmarks import MAIN, Part, evaluated, known
 from groundvts.report.captions import CAPTIONS, titled
 from groundvts.report.comparisons import differences
@@ -61,7 +62,7 @@ def write_page(results: str | Path, reference: str | Path | None = None) -> Path
     )
     page = results / "index.html"
     content = with_contents("\n".join(part for part in body if part))
-    page.write_text(f"{head}<body><main>\n{content}\n</main></body></html>\n", encoding="utf-8")
+    write_text(page, f"{head}<body><main>\n{content}\n</main></body></html>\n")
     return page
 
 

@@ -69,7 +69,7 @@ def train(options: Namespace) -> None:
             )
             record |= stage.enter_context(trained)
         if processes.first:
-            records.write_json(job.partial / "record.json", record)
+            records.write_json(job.partial / "record.json", record, {"adapter": job.partial})
 
 
 def _train_inputs(options: Namespace, data: list, probe: str) -> dict[str, str]:
@@ -136,8 +136,8 @@ def merge(options: Namespace) -> None:
             record["run"], record["base"] = options.run, options.base
             start = (settings["vts"], batch, manifest, out, settings["seed"])
             record["check"] = run(options.base, adapter, *start)
-        records.write_json(out / "record.json", record)
         (out / "README.md").write_text(model_card(record), encoding="utf-8")
+        records.write_json(out / "record.json", record, {"model": out})
 
 
 def _same_base(adapter: Path, base: dict | None) -> None:
@@ -172,7 +172,7 @@ def infer(options: Namespace) -> None:
         record["run"], record["model"] = options.run, options.model
         predictions = _answers(options, settings, shard, journal, record)
     write_jsonl(out, predictions)
-    records.write_json(out.with_suffix(".record.json"), record)
+    records.write_json(out.with_suffix(".record.json"), record, {"predictions": out})
     if shard == WHOLE:
         forget_others(journal, record["fingerprint"])
 

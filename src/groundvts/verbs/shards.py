@@ -34,7 +34,7 @@ def gather(options: Namespace) -> None:
                        f"first {lacking[0]!r}: give every shard")  # fmt: skip
     out = Path(options.out)
     write_jsonl(out, (lines[moment.id] for moment in moments))
-    records.write_json(out.with_suffix(".record.json"), _joined(made))
+    records.write_json(out.with_suffix(".record.json"), _joined(made), {"predictions": out})
     forget_others(out.with_suffix(".answered"), made[0]["fingerprint"])
 
 
