@@ -9,20 +9,11 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
+from groundvts.data.files import keep, protect
 from groundvts.errors import BadInput, RunFailed
-from groundvts.options import (
-    Input,
-    OneLineParser,
-    Output,
-    count,
-    keep_inputs,
-    reads,
-    seconds,
-    text,
-    writes,
-)
+from groundvts.options import OneLineParser, count, seconds, text
 from groundvts.verbs import (
     checkpoints,
     data,
@@ -37,9 +28,9 @@ from groundvts.verbs import (
 
 WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError,
                PermissionError)  # fmt: skip
-KINDS = ("grounding", "highlights", "question")
-WHOLE, WITH_RECORD = writes("{}/"), writes("{}", "{stem}.record.json")
-PREDICTIONS = reads(beside=".record.json")
+# What of the options without a type is no path, or an output; all others are inputs.
+WORDS = {"dataset", "name", "query", "run", "sampler", "shard", "split", "stage"}
+OUTPUTS = {"cache", "checkpoints", "html", "journal", "out", "readme", "records"}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -48,7 +39,9 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.filterwarnings("ignore", module="transformers|peft|torch")
     options = _parser().parse_args(arguments)
     try:
-        keep_inputs(options)
+        protect(*_paths(options, options.inputs), only=True)
+        for path in _paths(options, OUTPUTS & vars(options).keys()):
+            keep(path)
         options.verb(options)
     except (BadInput, RunFailed, OSError) as error:
         if options.debug:
@@ -62,6 +55,15 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        protect(only=True)
+
+
+def _paths(options: argparse.Namespace, names: Iterable[str]) -> Iterator[str]:
+    """The paths that options name; several may be joined by `=`."""
+    for value in filter(None, (vars(options)[name] for name in names)):
+        for one in [value] if isinstance(value, str) else value:
+            yield from {one, *one.split("=")}
 
 
 def _line(error: Exception) -> str:
@@ -78,20 +80,17 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="VERB", required=True)
 
     def verb(name: str, function: Callable, help: str) -> Callable:
-        """Adds a verb; returns what adds its options, which are required unless said otherwise.
-
-        Without another type `--out` is an output of the verb, and all else an input: paths that
-        `keep_inputs` looks at. What is no path is `text`.
-        """
+        """Adds a verb; returns what adds its options, which are required unless said otherwise."""
         command = commands.add_parser(name, help=help, description=function.__doc__)
-        command.set_defaults(verb=function)
+        command.set_defaults(verb=function, inputs=[])
 
         def add(*names: str, **options) -> Callable:
             for one in names:
                 extra = {"required": True} if one.startswith("--") else {"metavar": one.upper()}
-                kind = text if "choices" in options else Output if one == "--out" else Input
-                typed = {} if options.get("action") else {"type": kind}
-                command.add_argument(one, **{**typed, **extra, **options})
+                typed = {} if options.get("action") else {"type": text}
+                place = command.add_argument(one, **{**typed, **extra, **options}).dest
+                if not {"type", "choices", "action", place} & {*options, *OUTPUTS, *WORDS}:
+                    command.get_default("inputs").append(place)
             return add
 
         return add
@@ -106,8 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _preparing_verbs(verb: Callable) -> None:
     add = verb("download", download.download, "a published file, or a model of the hub")
-    add("--source", help="JSON: url, member, sha256, bytes; or hub, revision, folder")
-    add("--out", type=writes("{}", "{}.part", "{}.part.json", "{}.record.json"))
+    add("--source", help="JSON: url, member, sha256, bytes; or hub, revision, folder")("--out")
     add("--timeout", type=seconds, default=60, required=False, help="seconds of silence")
     add = verb("preflight", preflight.preflight, "all that is wrong before hours are spent")
     add("--config", help="the configuration, as one of results/SCALE/configurations")("--out")
@@ -117,46 +115,41 @@ def _preparing_verbs(verb: Callable) -> None:
 
 def _data_verbs(verb: Callable) -> None:
     add = verb("convert", data.convert, "a published annotation file to moments.jsonl")
-    add("dataset", "--split", type=text)
-    add("--out", type=writes("{}/moments.jsonl", "{}/validation.json"))
+    add("dataset")("--split", "--out")
     add("--annotations", nargs="+", help="published file, or several read one after the other")
     add("--durations", required=False, help="the Charades CSV, or JSON of seconds by video")
     add("--spans", required=False, help="NExT-GQA's JSON of grounded segments")
-    add("--videos", type=reads("*.json*"), required=False,
-        help="folder of the videos: names those that are not there")  # fmt: skip
+    add("--videos", required=False, help="folder of the videos: names those that are not there")
     add("--against", nargs="+", default=[], required=False,
         help="moments.jsonl of other splits: names the videos that are in both")  # fmt: skip
     add("--policy", required=False, help='what becomes of findings: {"inverted": "drop"}')
-    add("--name", type=text, required=False, help="name of the benchmark in the records")
+    add("--name", required=False, help="name of the benchmark in the records")
     add = verb("overlap", data.overlap, "videos that several splits share")
     add("--moments", nargs="+")("--out")
     add = verb("conversations", data.conversations, "training conversations")
     add("--moments", nargs="+")("--settings", "--out")
-    add("--kinds", nargs="+", choices=KINDS)
+    add("--kinds", nargs="+", choices=("grounding", "highlights", "question"))
     add = verb("export", data.export, "conversations for LLaMA-Factory")
-    add("--parts", nargs="+", metavar="NAME=CONVERSATIONS=VIDEOS", type=reads("*.json"))
-    add("--out", type=writes("{}/*.json"))
+    add("--parts", nargs="+", metavar="NAME=CONVERSATIONS=VIDEOS")("--out")
     add = verb("frames", data.frames, "decode videos once into a frame cache")
     add("--moments", nargs="+", help="moments.jsonl files whose videos are read")
-    add("--videos", type=reads("*.json"))("--settings")("--workers", type=count, required=False)
-    add("--out", type=writes("{}/index.json"))("--cache", type=writes("{}/frames"))
+    add("--videos", "--settings", "--out", "--cache")("--workers", type=count, required=False)
     add("--timeout", type=seconds, default=60, required=False, help="seconds for one video")
     add("--limit-gb", type=seconds, required=False, help="greatest size of the cached frames")
     add = verb("features", data.features, "run the frozen vision tower once")
-    add("--model", "--frames")
-    add("--out", type=writes("{}/index.json"))("--cache", type=writes("{}/features"))
+    add("--model", "--frames", "--cache", "--out")
     add = verb("toy-benchmark", toy.benchmark, "make the toy videos and annotations")
-    add("--settings")("--out", type=WHOLE)("--workers", type=count, required=False)
+    add("--settings", "--out")("--workers", type=count, required=False)
     add = verb("toy-cases", toy.cases, "make the toy clips that reducers are compared on")
-    add("--settings")("--out", type=WHOLE)("--workers", type=count, required=False)
+    add("--settings", "--out")("--workers", type=count, required=False)
     add = verb("toy-base", toy.base, "make the tiny pretrained model folder")
-    add("--settings", "--questions", "--frames", "--objects")("--out", type=WHOLE)
+    add("--settings", "--questions", "--frames", "--objects", "--out")
     add("--grounding", nargs="+")
 
 
 def _model_verbs(verb: Callable) -> None:
     add = verb("train", models.train, "train one stage")
-    add("--run", "--stage", type=text)("--base", "--settings")("--checkpoints", "--out", type=WHOLE)
+    add("--run", "--stage", "--base", "--settings", "--checkpoints", "--out")
     add("--data", nargs="+", metavar="CONVERSATIONS=FRAMES",
         help="each file of conversations with its frame or feature cache")  # fmt: skip
     add("--probe", metavar="MOMENTS=FRAMES", help="where the sampler's choice is looked at")
@@ -166,24 +159,20 @@ def _model_verbs(verb: Callable) -> None:
     add("--checkpointing", action="store_true", required=False, help="recompute activations")
     add("--workers", type=count, default=0, required=False, help="processes that make samples")
     add = verb("merge", models.merge, "merge an adapter into an ordinary model folder")
-    add("--run", type=text)("--base", "--moments", "--source", "--settings")("--out", type=WHOLE)
+    add("--run", "--base", "--moments", "--source", "--settings", "--out")
     add("--adapter", required=False, help="the last stage; without it nothing is trained")
     add = verb("infer", models.infer, "answer every query of a benchmark")
-    add("--run", type=text)("--model", "--moments", "--source", "--settings")
-    add("--out", type=WITH_RECORD)
-    add("--kinds", nargs="+", choices=KINDS, required=False,
+    add("--run", "--model", "--moments", "--source", "--settings", "--out")
+    add("--kinds", nargs="+", choices=("grounding", "highlights", "question"), required=False,
         help="what is asked, if not what the moments are annotated for")  # fmt: skip
-    add("--shard", type=text, required=False, help="one part of several, as 2-of-4")
-    add("--journal", type=Output, required=False,
-        help="folder of answers as they come (default: beside --out)")  # fmt: skip
+    add("--shard", required=False, help="one part of several, as 2-of-4")
+    add("--journal", required=False, help="folder of answers as they come (default: beside --out)")
     add = verb("gather", shards.gather, "join the predictions of all shards")
-    add("--moments")("--out", type=WITH_RECORD)
-    add("--parts", nargs="+", type=PREDICTIONS, help="predictions of each shard")
+    add("--moments", "--out")("--parts", nargs="+", help="predictions of each shard")
     add = verb("ground", models.ground, "find when a query happens in a video")
-    add("model", "video")("query", type=text)
-    add("--out", type=writes("{}/*.json", "{}/*.png", "{}/*.pdf"), required=False,
-        help="folder for a JSON record and a picture")  # fmt: skip
-    add("--sampler", type=text, required=False, help="another sampler than the model's own")
+    add("model", "video", "query")
+    add("--out", required=False, help="folder for a JSON record and a picture")
+    add("--sampler", required=False, help="another sampler than the model's own")
     add("--ratio", type=seconds, required=False, help="another share of the tokens to keep")
 
     add = verb("demo", models.demo, "a page on this machine to try models on one's own video")
@@ -194,7 +183,7 @@ def _model_verbs(verb: Callable) -> None:
 
 def _checkpoint_verbs(verb: Callable) -> None:
     add = verb("import-released", checkpoints.import_released, "a released checkpoint as a folder")
-    add("folder")("--out", type=WHOLE)
+    add("folder")("--out")
     add("--base", required=False, help="base of an adapter, or of absent tokenizer files")
     add("--shard-gb", type=seconds, default=5, required=False, help="greatest size of a file")
     add = verb("sizes", checkpoints.sizes, "parameters and memory of a model, without weights")
@@ -214,9 +203,9 @@ def _checkpoint_verbs(verb: Callable) -> None:
 
 def _result_verbs(verb: Callable) -> None:
     add = verb("constant", results.constant, "predict one window, fitted on training moments")
-    add("--train", "--moments")("--out", type=WITH_RECORD)
+    add("--train", "--moments", "--out")
     add = _scored(verb("score", results.score, "score predictions"))
-    add("--run", type=text, required=False)
+    add("--run", required=False)
     add("--protocol", choices=("fixed", "official"), required=False, help="read answers again, so")
     add("--precision", choices=("float64", "float32"), default="float64", required=False,
         help="of IoU; published figures are float32")  # fmt: skip
@@ -224,7 +213,7 @@ def _result_verbs(verb: Callable) -> None:
     add("--resamples", type=count, default=10000, required=False)
     _scored(verb("protocols", protocols.protocols, "what each convention of scoring moves"))
     add = verb("submission", results.submission, "predictions as a QVHighlights submission")
-    add("--predictions", type=PREDICTIONS)("--annotations", "--out")
+    add("--predictions", "--annotations", "--out")
     add("--complete", action="store_true", required=False)
     add = verb("compare", results.compare, "paired differences of two score records")
     add("ours", "theirs")("--out")
@@ -234,27 +223,29 @@ def _result_verbs(verb: Callable) -> None:
     add("--scores", nargs="+", help="score records of one benchmark")
     add("--resamples", type=count, default=10000, required=False)
     add = verb("tokens", results.tokens, "recall of the queried object's tokens, stage by stage")
-    add("--run", type=text)("--objects", "--moments", "--out")
+    add("--run", "--objects", "--moments", "--out")
     add("--selections", nargs="*", default=[], required=False, metavar="STAGE=FILE")
     add("--predictions", "--test-moments", required=False)
     add("--resamples", type=count, default=10000, required=False)
     add = verb("notebook", results.notebook, "execute a notebook and render it as HTML")
-    add("notebook")("--results", type=reads("*.ipynb", "*.html"))("--out", "--html", type=Output)
-    add("--run", type=text, required=False, help="the run that a notebook about one run shows")
+    add("notebook")("--results", "--out", "--html")
+    add("--run", required=False, help="the run that a notebook about one run shows")
     add = verb("card", results.card, "write a merged folder's model card with its scores")
-    add("model", type=reads("README.md"))("--out")
+    add("model")("--out")
     add("--scores", nargs="*", default=[], required=False, help="score records of the run")
     add = verb("page", results.page, "write the page that shows a scale's results")
-    add("results", type=writes("{}/index.html"))
+    add("results", type=text)
     add("--reference", required=False, help="kept records of a run of the same scale")
+    add = verb("verify", results.verify, "hash again all that the records of a results folder name")
+    add("results")
     add = verb("reference", results.reference, "keep a run's small records; render the README")
-    add("results")("--records", type=WHOLE, default="results/reference", required=False)
-    add("--readme", type=Output, default="README.md", required=False)
+    add("results")("--records", default="results/reference", required=False)
+    add("--readme", default="README.md", required=False)
 
 
 def _scored(add: Callable) -> Callable:
     """Adds the options of what is scored: predictions, and the truth where they do not hold it."""
-    add("dataset", type=text)("--predictions", type=PREDICTIONS)("--out")
+    add("dataset")("--predictions", "--out")
     add("--annotations", required=False, help="published file or moments.jsonl")
     add("--answers", required=False, help="answers to the questions, where they are another file")
     add("--spans", required=False, help="NExT-GQA's JSON of grounded segments")

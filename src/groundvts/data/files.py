@@ -16,6 +16,8 @@ from typing import Any
 from groundvts.errors import BadInput, RunFailed
 
 OURS = ".writing."  # begins the name of what is being written: process, token and machine follow
+PROTECTED: list[str] = []  # what the verb of this process reads
+ANEW = ("README.md", "*.html", "*.ipynb", "moments.jsonl", "validation.json")  # also where it reads
 ABANDONED_S = 24 * 3600  # age of another machine's temporary file that nobody writes any more
 
 
@@ -53,6 +55,23 @@ def write_text(path: str | Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
+def protect(*paths: str | Path, only: bool = False) -> None:
+    """Nothing here writes over `paths` any more, which a verb reads; of `only` them."""
+    PROTECTED[:] = [*([] if only else PROTECTED), *(os.path.realpath(path) for path in paths)]
+
+
+def keep(path: str | Path, whole: bool = False) -> None:
+    """BadInput where writing `path`, a `whole` folder or a file, would change what is protected."""
+    made = Path(os.path.realpath(path))
+    for read in map(Path, PROTECTED):
+        same = os.path.exists(made) and os.path.exists(read) and os.path.samefile(made, read)
+        inside = made.is_relative_to(read) and os.path.isdir(read) and (whole or made.is_file())
+        inside = inside and not any(made.match(name) for name in ANEW)
+        if same or inside or made == read or (whole and read.is_relative_to(made)):
+            raise BadInput(f"{read}: would be overwritten by what is made of it; name another "
+                           f"place than {path}")  # fmt: skip
+
+
 @contextmanager
 def writing(path: str | Path, beside: Path | None = None) -> Iterator[Path]:
     """A file to write, which takes the place of `path` when the block has ended well.
@@ -62,17 +81,20 @@ def writing(path: str | Path, beside: Path | None = None) -> Iterator[Path]:
     """
     path = Path(path)
     direct = path.exists() and not path.is_file() and not path.is_dir()
+    keep(path)
     partial = path if direct else _own_name(*((beside, "") if beside else (path.parent, OURS)))
     with naming(path, partial):
         partial.parent.mkdir(parents=True, exist_ok=True)
-        if not direct and not beside:
+        if direct:
+            yield path
+            return
+        if not beside:
             sweep(path.parent)
         try:
             yield partial
             os.replace(partial, path)
         finally:
-            if not direct:
-                partial.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -139,6 +161,7 @@ def whole_folder(out: str | Path, record: str = "record.json") -> Iterator[Path]
     is killed leaves `part_of(out)`, which the next begins anew; one who still writes is waited for.
     """
     out = Path(out)
+    keep(out, whole=True)
     partial, aside = part_of(out), _own_name(out.parent)
     with naming(out, partial):
         replaceable(out, out / record)

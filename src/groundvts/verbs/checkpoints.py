@@ -53,7 +53,11 @@ def sizes(options: Namespace) -> None:
         for part, count in table.items():
             print(f"  {part:<28}{count:>18,}")
     if options.out:
-        shown = {key: value for key, value in vars(options).items() if key not in ("verb", "debug")}
+        shown = {
+            key: value
+            for key, value in vars(options).items()
+            if key not in ("verb", "debug", "inputs")
+        }
         with records.recording("sizes", shown, {}) as record:
             record |= tables
         records.write_json(options.out, record)

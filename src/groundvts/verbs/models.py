@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from contextlib import ExitStack
 from pathlib import Path
@@ -229,4 +230,6 @@ def ground(options: Namespace) -> None:
 
     asked = (options.model, options.video, options.query, options.out)
     answer = run(*asked, options.sampler, options.ratio)
+    if note := answer.record.get("note"):
+        print(f"{options.model}: {note}", file=sys.stderr)
     print(answer.line)

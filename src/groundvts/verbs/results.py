@@ -8,7 +8,7 @@ from pathlib import Path
 
 from groundvts import records
 from groundvts.data.files import write_text
-from groundvts.errors import BadInput
+from groundvts.errors import BadInput, RunFailed
 from groundvts.verbs.scoring import read_scored, read_scores, scored_inputs, trivial_values
 
 
@@ -183,6 +183,19 @@ def page(options: Namespace) -> None:
     from groundvts.report.page import write_page
 
     print(write_page(options.results, options.reference))
+
+
+def verify(options: Namespace) -> None:
+    """Names each record, input and output that is no longer what was written; RunFailed if any."""
+    from groundvts.verify import verify as run
+
+    broken, counts = run(options.results)
+    for line in broken:
+        print(line)
+    print("  ".join(f"{key.replace('_', ' ')} {count}" for key, count in counts.items()))
+    if broken:
+        raise RunFailed(f"{options.results}: {len(broken)} links are broken, listed above: make "
+                        "again what they name")  # fmt: skip
 
 
 def reference(options: Namespace) -> None:

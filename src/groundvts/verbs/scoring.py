@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundvts import records
+from groundvts.data.files import protect
 from groundvts.errors import BadInput
 
 GIVEN = ("annotations", "spans", "durations", "answers", "train")  # options that name files
@@ -24,6 +25,7 @@ def scored_inputs(options: Namespace) -> tuple[dict[str, str], dict[str, Any]]:
     made = Path(options.predictions).with_suffix(".record.json")
     if not made.exists():
         return inputs, {"protocol": "fixed", "seed": 0}
+    protect(made)
     known = records.read_record(made)
     if known.setdefault("protocol", None) not in PROTOCOLS or type(known.get("seed")) is not int:
         raise BadInput(

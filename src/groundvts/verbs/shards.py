@@ -12,12 +12,13 @@ from groundvts.errors import BadInput
 
 def gather(options: Namespace) -> None:
     """Joins the predictions of all shards in the order of the moments, and their records."""
-    from groundvts.data.files import write_jsonl
+    from groundvts.data.files import protect, write_jsonl
     from groundvts.data.moment import read_moments
     from groundvts.inference.journal import forget_others
 
     parts = [Path(part) for part in options.parts]
     made = [records.read_record(part.with_suffix(".record.json")) for part in parts]
+    protect(*(part.with_suffix(".record.json") for part in parts))
     for part, record in zip(parts, made, strict=True):
         if record["fingerprint"] != made[0]["fingerprint"]:
             raise BadInput(

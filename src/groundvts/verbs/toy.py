@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 from groundvts import records
@@ -13,26 +14,26 @@ from groundvts.verbs.settings import read_settings
 
 def benchmark(options: Namespace) -> None:
     """Makes the toy benchmark: settings `seed`, `side` and `clips`."""
-    from groundvts.data.frames import available_cores
     from groundvts.toy.benchmark import make_benchmark
 
-    settings, workers = read_settings(options.settings), options.workers or available_cores()
-    with whole_folder(options.out) as out:
-        with records.recording("toy-benchmark", settings, {}, seed=settings["seed"]) as record:
-            record["counts"] = make_benchmark(out, workers=workers, **settings)
-        records.write_json(out / "record.json", record, {"benchmark": out})
+    _make("toy-benchmark", make_benchmark, options)
 
 
 def cases(options: Namespace) -> None:
     """Makes clips of each case that token reducers are compared on: `seed`, `side`, `count`."""
-    from groundvts.data.frames import available_cores
     from groundvts.toy.cases import make_cases
+
+    _make("toy-cases", make_cases, options)
+
+
+def _make(verb: str, make: Callable, options: Namespace) -> None:
+    from groundvts.data.frames import available_cores
 
     settings, workers = read_settings(options.settings), options.workers or available_cores()
     with whole_folder(options.out) as out:
-        with records.recording("toy-cases", settings, {}, seed=settings["seed"]) as record:
-            record["counts"] = make_cases(out, workers=workers, **settings)
-        records.write_json(out / "record.json", record, {"cases": out})
+        with records.recording(verb, settings, {}, seed=settings["seed"]) as record:
+            record["counts"] = make(out, workers=workers, **settings)
+        records.write_json(out / "record.json", record, {"clips": out})
 
 
 def base(options: Namespace) -> None:
