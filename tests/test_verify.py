@@ -3,11 +3,13 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from synthetic_records import write_results
 from test_cli import groundvts, refused
 
 from groundvts.data.files import write_jsonl
+from groundvts.data.store import Store
 from groundvts.records import own_hash, read_record, recording, write_json
 from groundvts.report.page import write_page
 from groundvts.verify import verify
@@ -121,3 +123,15 @@ def test_the_page_says_when_its_records_no_longer_match(tmp_path):
     text = write_page(results).read_text()
     assert "1 files are not what records say" in text
     assert f"{path.parent.name}/charades_sta.json: has changed since" in text
+
+
+def test_a_cached_array_that_was_damaged_is_named(results):
+    store = Store(results.parent / "cache")
+    store.put("abcd", np.zeros((2, 3), np.uint8), {})
+    about = {"store": "../../../cache", "videos": {"v": {"key": "abcd"}}, "failed": {}}
+    write_json(results / "frames" / "own" / "index.json", about)
+    assert verify(results)[0] == []
+    array = results.parent / "cache" / "ab" / "abcd.npy"
+    array.write_bytes(array.read_bytes()[:-1] + b"x")
+    [line] = verify(results)[0]
+    assert "frames/own/index.json: v: " in line

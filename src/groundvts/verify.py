@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from groundvts.data.files import read_bytes
+from groundvts.data.store import read_index
 from groundvts.errors import BadInput
 from groundvts.records import hash_path, own_hash
 from groundvts.report.history import PLACES
@@ -19,11 +20,12 @@ Link = tuple[str, Path, str]  # name, path and sha256 of an input or output
 def verify(results: str | Path, most_bytes: float = math.inf) -> tuple[list[str], dict[str, int]]:
     """Hashes again what every record names: a line for each broken link, and counts of all.
 
-    A link is a record's own hash, an input or an output. With `most_bytes` no folder and no larger
-    file is looked at. What a record of a moved folder names is looked for where the folder lies
+    A link is a record's own hash, an input or an output. With `most_bytes` no folder, no cache and
+    no larger file is looked at. What a record of a moved folder names is looked for where it lies
     now. Raises BadInput where no record is there.
     """
     results, broken, found, hashes = Path(results), [], {}, {}
+    quick = most_bytes < math.inf
     for path in sorted({*results.rglob("*.json"), *(p for g in PLACES for p in results.glob(g))}):
         try:
             known = (
@@ -35,6 +37,8 @@ def verify(results: str | Path, most_bytes: float = math.inf) -> tuple[list[str]
             continue
         if isinstance(content, dict) and {"verb", "sha256"} & set(content):
             found[path] = content
+        elif isinstance(content, dict) and {"store", "videos"} <= set(content) and not quick:
+            broken += _stored(path)
     if not found:
         raise BadInput(f"{results}: holds no record; name a results folder")
     root, counts = _root(results, found), Counter(checked=0, left_out=0, without_own_hash=0)
@@ -45,7 +49,7 @@ def verify(results: str | Path, most_bytes: float = math.inf) -> tuple[list[str]
         inputs = [(n, _moved(p, root, results), h) for n, p, h in _links(record, "inputs")]
         outputs = [(n, path.parent / p, h) for n, p, h in _links(record, "outputs")]
         for name, file, wanted in (*inputs, *outputs):
-            left_out = most_bytes < math.inf and (file.is_dir() or _size(file) > most_bytes)
+            left_out = quick and (file.is_dir() or _size(file) > most_bytes)
             counts["left_out" if left_out else "checked"] += 1
             place = file, path if file in path.parents else None
             if not left_out and file.exists() and place not in hashes:
@@ -54,6 +58,20 @@ def verify(results: str | Path, most_bytes: float = math.inf) -> tuple[list[str]
                 state = "has changed" if place in hashes else "is gone"
                 broken.append(f"{path}: {name}: {file} {state}")
     return broken, {"records": len(found), "broken": len(broken), **counts}
+
+
+def _stored(index: Path) -> Iterator[str]:
+    """A line for each video of a cache whose stored array is not what was stored."""
+    try:
+        content, store = read_index(index, (), ())
+    except BadInput as error:
+        yield str(error)
+        return
+    for name, entry in content["videos"].items():
+        try:
+            store.check(entry["key"])
+        except BadInput as error:
+            yield f"{index}: {name}: {error}"
 
 
 def _links(record: dict[str, Any], kind: str) -> Iterator[Link]:
