@@ -194,3 +194,18 @@ def test_answers_are_drawn_as_windows_and_failures_as_words(asked, monkeypatch):
     assert drawn.predicted == ()
     assert drawn.heading == "“red circle”: no window"
     assert drawn.failure == "no window (one_number): the model answered 'at 7'"
+
+
+def test_a_merged_folder_without_its_manifest_is_refused_and_another_is_noted(tmp_path):
+    from groundvts.errors import BadInput
+    from groundvts.inference.ground import manifest
+    from groundvts.records import write_json
+
+    assert "default prompts" in manifest(str(tmp_path))["note"]
+    (tmp_path / "groundvts.json").write_text('{"frames": null, "protocol": "fixed"}')
+    with pytest.raises(BadInput, match=r"groundvts\.json: lacks prompts"):
+        manifest(str(tmp_path))
+    (tmp_path / "groundvts.json").unlink()
+    write_json(tmp_path / "record.json", {"verb": "merge"})
+    with pytest.raises(BadInput, match=r"groundvts\.json: is not there"):
+        manifest(str(tmp_path))

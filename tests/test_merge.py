@@ -12,7 +12,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from tiny import tiny, write_base, write_internvl
 
-from groundvts.data.files import whole_folder
+from groundvts.data.files import part_of, whole_folder
 from groundvts.data.inputs import Encoder
 from groundvts.errors import BadInput, RunFailed
 from groundvts.models.load import load_model
@@ -239,8 +239,8 @@ def test_a_killed_merge_leaves_nothing_that_counts_as_whole(base, tmp_path, owne
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
     assert not out.exists()
-    assert (tmp_path / "merged.part" / "model.safetensors").exists()
+    assert (part_of(out) / "model.safetensors").exists()
     with whole_folder(out) as partial:
         merge(*arguments, partial)
-    assert not (tmp_path / "merged.part").exists()
+    assert not part_of(out).exists()
     assert load_model(str(out)).vts is not None

@@ -5,6 +5,7 @@ import json
 import pytest
 from test_cli import refused
 
+from groundvts.data.files import part_of
 from groundvts.records import hash_path
 
 SETTINGS = json.dumps({"protocol": "fixed", "seed": 0})
@@ -38,4 +39,4 @@ def test_a_folder_of_ones_own_is_not_replaced(words, tmp_path, capsys):
     line = refused(capsys, *words, f"--base={tmp_path / 'base'}")
     assert "merged: is there already, and not ours to replace" in line
     assert mine.read_text() == "x"
-    assert not (tmp_path / "merged.part").exists()
+    assert not part_of(tmp_path / "merged").exists()

@@ -11,6 +11,7 @@ from published import TYPES, import_released, published_state, write_adapter, wr
 from safetensors.torch import load_file, save_file
 from tiny import Tiny, tiny, write_base, write_internvl
 
+from groundvts.data.files import part_of
 from groundvts.data.inputs import Encoder
 from groundvts.models.load import load_model
 from groundvts.models.parts import parts_of
@@ -78,7 +79,7 @@ def test_merged_weights_arrive_bit_by_bit(bases, tmp_path, backbone, old, files)
     assert record["verb"] == "import-released"
     assert ("model.safetensors.index.json" in record["inputs"]) == (files > 1)
     assert len(record["read"]) == files
-    assert not list(tmp_path.glob("*.part"))
+    assert not part_of(tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("released_base", [True, False])

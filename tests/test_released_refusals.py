@@ -9,6 +9,7 @@ from published import import_released, write_adapter, write_published, write_sta
 from safetensors.torch import load_file, save_file
 from tiny import tiny, write_base
 
+from groundvts.data.files import part_of
 from groundvts.errors import BadInput
 from groundvts.training.stages import StageSettings, adapter_config
 
@@ -32,7 +33,7 @@ def refused(folder, **options):
         import_released(folder, out, **options)
     assert "\n" not in str(error.value)
     assert not out.exists()
-    assert not out.with_name("out.part").exists()
+    assert not part_of(out).exists()
     return str(error.value)
 
 
@@ -173,7 +174,7 @@ def test_half_a_lora_pair_is_refused(base, adapter):
 
 
 def test_what_a_killed_import_left_is_cleared(folder):
-    left = folder.parent / "out.part"
+    left = part_of(folder.parent / "out")
     left.mkdir()
     (left / "model.safetensors").write_text("half")
     (left / "junk").write_text("half")

@@ -162,6 +162,7 @@ def test_readme_follows_the_reference_records(results, tmp_path):
 
 def test_the_reference_keeps_the_tables_that_the_results_lack(results, tmp_path):
     reference = tmp_path / "reference"
+    write_json(reference / "runs.json", [])
     old = [reference / f"tables/reducers{end}.md" for end in ("_overview", "_gone")]
     for path in old:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,9 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
+from groundvts.data.files import keep, protect
 from groundvts.errors import BadInput, RunFailed
 from groundvts.options import OneLineParser, count, seconds, text
 from groundvts.verbs import (
@@ -27,6 +28,9 @@ from groundvts.verbs import (
 
 WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError,
                PermissionError)  # fmt: skip
+# What of the options without a type is no path, or an output; all others are inputs.
+WORDS = {"dataset", "name", "query", "run", "sampler", "shard", "split", "stage"}
+OUTPUTS = {"cache", "checkpoints", "html", "journal", "out", "readme", "records"}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -35,6 +39,9 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.filterwarnings("ignore", module="transformers|peft|torch")
     options = _parser().parse_args(arguments)
     try:
+        protect(*_paths(options, options.inputs), only=True)
+        for path in _paths(options, OUTPUTS & vars(options).keys()):
+            keep(path)
         options.verb(options)
     except (BadInput, RunFailed, OSError) as error:
         if options.debug:
@@ -48,6 +55,15 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        protect(only=True)
+
+
+def _paths(options: argparse.Namespace, names: Iterable[str]) -> Iterator[str]:
+    """The paths that options name; several may be joined by `=`."""
+    for value in filter(None, (vars(options)[name] for name in names)):
+        for one in [value] if isinstance(value, str) else value:
+            yield from {one, *one.split("=")}
 
 
 def _line(error: Exception) -> str:
@@ -66,13 +82,15 @@ def _parser() -> argparse.ArgumentParser:
     def verb(name: str, function: Callable, help: str) -> Callable:
         """Adds a verb; returns what adds its options, which are required unless said otherwise."""
         command = commands.add_parser(name, help=help, description=function.__doc__)
-        command.set_defaults(verb=function)
+        command.set_defaults(verb=function, inputs=[])
 
         def add(*names: str, **options) -> Callable:
             for one in names:
                 extra = {"required": True} if one.startswith("--") else {"metavar": one.upper()}
                 typed = {} if options.get("action") else {"type": text}
-                command.add_argument(one, **{**typed, **extra, **options})
+                place = command.add_argument(one, **{**typed, **extra, **options}).dest
+                if not {"type", "choices", "action", place} & {*options, *OUTPUTS, *WORDS}:
+                    command.get_default("inputs").append(place)
             return add
 
         return add
@@ -216,8 +234,10 @@ def _result_verbs(verb: Callable) -> None:
     add("model")("--out")
     add("--scores", nargs="*", default=[], required=False, help="score records of the run")
     add = verb("page", results.page, "write the page that shows a scale's results")
-    add("results")
+    add("results", type=text)
     add("--reference", required=False, help="kept records of a run of the same scale")
+    add = verb("verify", results.verify, "hash again all that the records of a results folder name")
+    add("results")
     add = verb("reference", results.reference, "keep a run's small records; render the README")
     add("results")("--records", default="results/reference", required=False)
     add("--readme", default="README.md", required=False)

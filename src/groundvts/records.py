@@ -9,15 +9,15 @@ import platform
 import resource
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from groundvts.data.files import write_text
 from groundvts.errors import BadInput
 
 PACKAGE = Path(__file__).resolve().parent
@@ -69,23 +69,29 @@ def fingerprint(settings: Any, inputs: dict[str, dict[str, str]]) -> str:
     return hashlib.sha256(json.dumps([settings, hashes], sort_keys=True).encode()).hexdigest()
 
 
-def write_json(path: str | Path, obj: Any) -> None:
-    """Write `obj` as JSON, whole or not at all (temporary file in the same folder, then renamed).
+def write_json(path: str | Path, obj: Any, outputs: Mapping[str, Path] | None = None) -> None:
+    """Write `obj` as JSON, whole or not at all; a record with its own hash under `sha256`.
 
-    Numpy scalars and arrays, paths and tuples are accepted; NaN and infinity raise ValueError.
+    A record also names its `outputs`, relative to its own folder, each with its hash. Numpy scalars
+    and arrays, paths and tuples are accepted; NaN and infinity raise ValueError.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if outputs:
+        obj["outputs"] = {
+            name: {"path": os.path.relpath(file, path.parent), "sha256": hash_path(file, path)}
+            for name, file in outputs.items()
+        }
     text = json.dumps(obj, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    if isinstance(obj, dict) and "verb" in obj:
+        record = json.loads(text)
+        text = json.dumps(record | {"sha256": own_hash(record)}, indent=1, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def own_hash(record: dict[str, Any]) -> str:
+    """sha256 of all that a record says, as it was read, but for its own hash."""
+    said = {key: value for key, value in record.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def read_record(path: str | Path) -> dict[str, Any]:
@@ -105,10 +111,11 @@ def read_record(path: str | Path) -> dict[str, Any]:
     return record
 
 
-def hash_path(path: str | Path) -> str:
+def hash_path(path: str | Path, without: Path | None = None) -> str:
     """sha256 of a file, or of a folder's sorted relative names and file hashes.
 
-    The mark that Snakemake leaves in a folder, now or later, is no part of it.
+    The mark that Snakemake leaves in a folder, now or later, is no part of it, nor is the file
+    `without`, the record that names the folder.
     """
     path = Path(path)
     if path.is_file():
@@ -116,7 +123,7 @@ def hash_path(path: str | Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     if not path.is_dir():
         raise BadInput(f"{path}: no such file or folder; check the path")
-    files = (file for file in path.rglob("*") if file.is_file() and file.name != MARK)
+    files = (f for f in path.rglob("*") if f.is_file() and f.name != MARK and f != without)
     return _hash_files(path, files)
 
 

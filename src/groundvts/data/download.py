@@ -6,7 +6,6 @@ so that a later try, or a later run, goes on from there and never joins two vers
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import os
@@ -18,10 +17,10 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundvts.data.files import read_bytes
+from groundvts.data.files import read_bytes, replaceable
 from groundvts.errors import BadInput, RunFailed
 from groundvts.progress import Progress
-from groundvts.records import write_json
+from groundvts.records import hash_path, write_json
 
 TRIES = 5  # that bring hardly more than ever before
 TIMEOUT_S = 60
@@ -56,10 +55,11 @@ def download(source: Source, out: Path, timeout_s: float = TIMEOUT_S, pause_s: f
     out.parent.mkdir(parents=True, exist_ok=True)
     url = _mirrored(source.url)
     part, about = (out.with_name(out.name + ending) for ending in (".part", ".part.json"))
+    replaceable(part, about)
     for clean in (False, True):  # what came in pieces and is wrong is fetched once more in one
         resumed = _fetch(url, part, about, timeout_s, pause_s)
         file = _member(part, source, url) if source.member else part
-        found = {"bytes": file.stat().st_size, "sha256": _sha256(file)}
+        found = {"bytes": file.stat().st_size, "sha256": hash_path(file)}
         wrong = [
             f"{key} {found[key]}, expected {wanted}"
             for key, wanted in (("bytes", source.bytes), ("sha256", source.sha256))
@@ -67,7 +67,7 @@ def download(source: Source, out: Path, timeout_s: float = TIMEOUT_S, pause_s: f
         ]
         if not wrong:
             break
-        for one in {file, part, about}:
+        for one in (file, part, about):
             one.unlink(missing_ok=True)
         if clean or not resumed:
             raise BadInput(f"{url}: {', '.join(wrong)}: not the published file: give yours by path")
@@ -185,8 +185,3 @@ def _member(archive: Path, source: Source, url: str) -> Path:
         archive.unlink()
         raise BadInput(f"{url}: cannot be unpacked ({error}): correct its URL") from None
     return file
-
-
-def _sha256(file: Path) -> str:
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 from groundvts.data.files import replaceable
 from groundvts.errors import BadInput, RunFailed
+from groundvts.records import hash_path
 
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "README.md")
 # never code, never pickles
@@ -42,6 +42,7 @@ def download_model(
     endpoint = endpoint or os.environ.get("HF_ENDPOINT")
     place = f"{hub}, revision {revision}"
     partial = out.with_name(out.name + ".part")
+    replaceable(partial, partial / ".cache")
     for number in range(1, TRIES + 1):
         try:
             with _one_line(place):
@@ -98,10 +99,7 @@ def _files(siblings: list, folder: str | None, place: str) -> dict[str, Any]:
 
 def _checked(file: Path, announced, place: str) -> dict[str, Any]:
     """Size and checksum of a downloaded file, which are those the hub announced."""
-    size, digest = file.stat().st_size, None
-    if announced.lfs is not None:
-        with open(file, "rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    size, digest = file.stat().st_size, None if announced.lfs is None else hash_path(file)
     for found, wanted in ((size, announced.size), (digest, announced.lfs and announced.lfs.sha256)):
         if wanted is not None and found != wanted:
             file.unlink()

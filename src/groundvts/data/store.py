@@ -11,23 +11,19 @@ import contextlib
 import hashlib
 import json
 import os
-import secrets
 import shutil
-import socket
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from groundvts.data.files import sweep, writing
 from groundvts.errors import BadInput, RunFailed
 from groundvts.records import hash_path, write_json
 
 WRITING = ".writing"  # folder of temporary files
 GB = 1e9
 DIGEST = hashlib.sha256().digest_size  # bytes behind an array
-ABANDONED_S = 24 * 3600  # age of another machine's temporary file that nobody writes any more
 
 
 class Store:
@@ -53,10 +49,7 @@ class Store:
         except OSError as error:
             reason = error.strerror or error
             raise BadInput(f"{self.folder}: cannot be made ({reason}); name another") from None
-        for file in (self.folder / WRITING).glob("[0-9]*.*.*"):
-            with contextlib.suppress(FileNotFoundError):
-                if _abandoned(file):
-                    file.unlink()
+        sweep(self.folder / WRITING, "")
 
     def put(self, key: str, array: np.ndarray, facts: dict[str, Any]) -> int:
         """Writes `array` (not empty) and `facts` (JSON) under `key`; returns the bytes written.
@@ -66,9 +59,10 @@ class Store:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with self._writing(self._path(key, ".json")) as file:
-                file.write(json.dumps(facts).encode() + b"\n")
-            with self._writing(path) as file:  # last: a key is there once its array is
+            beside = self.folder / WRITING
+            with writing(self._path(key, ".json"), beside) as partial:
+                partial.write_text(json.dumps(facts) + "\n")
+            with writing(path, beside) as partial, open(partial, "w+b") as file:  # last
                 np.save(file, array, allow_pickle=False)
                 file.seek(0)
                 file.write(hashlib.file_digest(file, "sha256").digest())
@@ -108,19 +102,6 @@ class Store:
         """Size of all files."""
         files = (Path(root, name) for root, _, names in os.walk(self.folder) for name in names)
         return sum(_size(file) for file in files)
-
-    @contextlib.contextmanager
-    def _writing(self, path: Path) -> Iterator[BinaryIO]:
-        """A file that becomes `path` once it is whole."""
-        name = f"{os.getpid()}.{secrets.token_hex(8)}.{socket.gethostname()}"
-        temporary = self.folder / WRITING / name
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "w+b") as file:
-                yield file
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 class Room:
@@ -211,17 +192,3 @@ def _size(file: Path) -> int:
         return file.stat().st_size
     except FileNotFoundError:  # a temporary file that another process has just renamed
         return 0
-
-
-def _abandoned(file: Path) -> bool:
-    """Whether the process that wrote a temporary file is gone, judged by age on other machines."""
-    process, _, host = file.name.split(".", 2)
-    if host != socket.gethostname():
-        return time.time() - file.stat().st_mtime > ABANDONED_S
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # it lives, as another user's
-        pass
-    return False

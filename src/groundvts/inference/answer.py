@@ -113,4 +113,5 @@ def _note(record: dict) -> str:
     video = Path(record["inputs"]["video"]["path"]).name
     frames = record["frames"]
     length = ", ".join(filter(None, [f"{frames['duration']:.1f} s", frames["note"]]))
-    return f"{video}, {length}. {record['model'].rstrip('/').split('/')[-1]}: {how}."
+    name, note = record["model"].rstrip("/").split("/")[-1], record.get("note")
+    return f"{video}, {length}. {name}: {how}." + (f" {note[0].upper()}{note[1:]}." if note else "")

@@ -37,13 +37,22 @@ class OneVideo:
 
 def manifest(model: str) -> dict:
     """How a model folder reads videos and prompts; frames None: as its backbone does."""
-    path = Path(model) / "groundvts.json"
-    if not path.is_file():
-        return {"frames": None, "prompts": Prompts.load().templates, "protocol": "fixed"}
+    path, defaults = Path(model) / "groundvts.json", {"frames": None, "protocol": "fixed"}
+    defaults["prompts"] = Prompts.load().templates
+    if not path.is_file():  # a base, or what others have made
+        made = path.with_name("record.json")
+        if made.is_file() and records.read_record(made).get("verb") == "merge":
+            raise BadInput(f"{path}: is not there: it holds the prompts and frames of this merged "
+                           "model, without which it answers otherwise: merge it again")  # fmt: skip
+        return defaults | {"note": "no groundvts.json there: asked with default prompts and frames"}
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        lacking = sorted(defaults.keys() - known)
+    except (ValueError, TypeError) as error:
         raise BadInput(f"{path}: not valid JSON: {error}: merge the model again") from None
+    if lacking:
+        raise BadInput(f"{path}: lacks {', '.join(lacking)}: merge the model again")
+    return known
 
 
 def ground(
@@ -86,6 +95,7 @@ def ground(
         loaded = model if given else load_model(folder, vts)
         [found] = predict(loaded, encoder, source, [moment], prompts, 1, MAX_NEW_TOKENS)
         made |= {"model": folder, "prediction": found, "frames": _facts(frames, encoder)}
+        made |= {"note": known["note"]} if "note" in known else {}
     answer = Grounding(made, frames)
     if out is not None:
         _write(answer, Path(out), name)

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from groundvts.data.files import naming
 from groundvts.inference.batches import Batch, Shard
 
 OURS = re.compile(r"[0-9a-f]{64}\.\d+-of-\d+\.jsonl")  # <fingerprint>.<shard>.jsonl
@@ -49,9 +50,10 @@ class Journal:
         entry = {"lines": lines, "seconds": seconds}
         if self._file is not None:
             text = json.dumps(entry, ensure_ascii=False, allow_nan=False)
-            self._file.write(text.encode() + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            with naming(self._file.name):
+                self._file.write(text.encode() + b"\n")
+                self._file.flush()
+                os.fsync(self._file.fileno())
         self._count(entry)
 
     def _count(self, entry: dict) -> None:

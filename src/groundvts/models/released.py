@@ -53,7 +53,7 @@ def write_released(
 
     A folder with an adapter is merged into `base`, W + alpha/r * B A, tensor by tensor; `base`
     also lends tokenizer and preprocessor files that `folder` lacks. At most one output shard of
-    `limit` bytes and one more tensor are in memory. A failure leaves no `out`. Raises BadInput,
+    `limit` bytes and one more tensor are in memory. Raises BadInput,
     naming the first five tensors, where one is unknown, missing, twice there, misshapen or no
     float.
     """
@@ -62,11 +62,7 @@ def write_released(
         raise BadInput(f"{folder}: an adapter: name its base checkpoint with --base")
     parts, config, expected, sizes = _checked(folder, base, adapted)
     files = _side_files([folder, base] if base else [folder])
-    try:
-        written = _write(out, parts, config, expected, files, limit)
-    except BaseException:
-        shutil.rmtree(out, ignore_errors=True)
-        raise
+    written = _write(out, parts, config, expected, files, limit)
     return {"counts": _counts(parts), "read": sizes, "files": written}
 
 
@@ -192,7 +188,7 @@ def _counts(parts: dict[str, Part]) -> dict:
 
 def _write(out: Path, parts: dict[str, Part], config, expected: dict, files, limit: int) -> list:
     """Writes the folder; buffers of the sampling module that no release has start at zero."""
-    out.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
     planned = []
     for name, (shape, _) in expected.items():
         size = torch.Size(shape).numel()

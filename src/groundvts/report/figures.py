@@ -10,6 +10,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from groundvts.data.files import writing
+from groundvts.report.output import target
 from groundvts.report.runs import STAGES, Run
 
 # Okabe and Ito's colours: told apart under all common colour blindness, and by lightness in grey.
@@ -79,12 +81,12 @@ def styled(draw):
 
 def save(figure: Figure, stem: str | Path) -> Path:
     """Write `stem`.png and `stem`.pdf; returns the path of the png."""
-    stem = Path(stem)
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(stem.with_name(f"{stem.name}.pdf"))
-    png = stem.with_name(f"{stem.name}.png")
-    figure.savefig(png)
-    return png
+    stem = target(stem)
+    for kind in ("pdf", "png"):
+        path = stem.with_name(f"{stem.name}.{kind}")
+        with writing(path) as partial:
+            figure.savefig(partial, format=kind)
+    return path
 
 
 def colour(variant: str) -> str:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,9 @@ import papermill
 from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
+from groundvts.data.files import writing
 from groundvts.errors import BadInput, RunFailed
+from groundvts.report.output import REPORTING
 
 # What a browser would fetch: attributes of resources, style imports, script modules.
 FETCHED = re.compile(
@@ -26,26 +27,32 @@ SCRIPT = re.compile(r"<script\b.*?</script>", re.IGNORECASE | re.DOTALL)
 
 
 def render_notebook(
-    notebook: str | Path, out_ipynb: str | Path, out_html: str | Path, parameters: dict[str, Any]
+    notebook: str | Path,
+    out_ipynb: str | Path,
+    out_html: str | Path,
+    parameters: dict[str, Any],
+    report: bool = True,
 ) -> None:
     """Execute `notebook` with `parameters`; write the executed copy and its HTML, both or neither.
 
-    Raises BadInput if the notebook cannot be read, RunFailed naming notebook and cell if a cell
-    fails or if the page would fetch something from outside.
+    Without `report` the tables and figures of the results stay as they are. Raises BadInput if the
+    notebook cannot be read, RunFailed naming notebook and cell if a cell fails or if the page would
+    fetch something from outside.
     """
-    out_ipynb, out_html = Path(out_ipynb), Path(out_html)
-    for path in (out_ipynb, out_html):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out_ipynb.parent, prefix=".running-") as folder:
-        executed = Path(folder) / out_ipynb.name
-        _execute(Path(notebook), executed, parameters)
-        page = Path(folder) / "page.html"
-        page.write_text(to_html(executed), encoding="utf-8")
-        os.replace(page, out_html)
-        os.replace(executed, out_ipynb)
+    os.environ[REPORTING] = "yes" if report else ""
+    with writing(out_ipynb) as executed, writing(out_html) as page:
+        found = _execute(Path(notebook), parameters)
+        nbformat.write(found, executed)
+        page.write_text(to_html(found, Path(out_ipynb).stem), encoding="utf-8")
 
 
-def to_html(notebook: Path) -> str:
+def shown_run(executed: Path) -> str | None:
+    """The run that an executed notebook was asked to show."""
+    known = nbformat.read(executed, as_version=4).metadata.get("papermill", {})
+    return known.get("parameters", {}).get("run")
+
+
+def to_html(notebook: nbformat.NotebookNode, title: str) -> str:
     """The notebook's text and outputs, without code, as one self-contained page."""
     exporter = HTMLExporter(
         template_name="lab",
@@ -54,11 +61,11 @@ def to_html(notebook: Path) -> str:
         exclude_output_prompt=True,
         embed_images=True,
     )
-    html, _ = exporter.from_filename(str(notebook))
+    html, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
     html = SCRIPT.sub("", html)  # they load formulas and diagrams, which no notebook here has
     found = fetched(html)
     if found:
-        raise RunFailed(f"{notebook.name}: its page would fetch from outside: {found[0]}")
+        raise RunFailed(f"{title}: its page would fetch from outside: {found[0]}")
     return html
 
 
@@ -67,16 +74,16 @@ def fetched(html: str) -> list[str]:
     return [match.group(0)[-120:] for match in FETCHED.finditer(html)]
 
 
-def _execute(notebook: Path, executed: Path, parameters: dict[str, Any]) -> None:
+def _execute(notebook: Path, parameters: dict[str, Any]) -> nbformat.NotebookNode:
     try:
         nbformat.read(notebook, as_version=4)
     except (OSError, ValueError, nbformat.ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(f"{notebook}: not a readable notebook ({reason}); restore it") from None
     try:
-        papermill.execute_notebook(
+        return papermill.execute_notebook(
             str(notebook),
-            str(executed),
+            None,
             parameters=parameters,
             kernel_name="python3",
             progress_bar=False,

@@ -1,5 +1,8 @@
 """Tables on paper: printed form, and files in csv, Markdown and LaTeX (booktabs)."""
 
+import os
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from groundvts.data.files import write_text
 from groundvts.report.benchmarks import MAIN, Part, known
 from groundvts.report.tables import SHARES, metric_names
 
 HEADINGS = {"object": "Object tokens kept", "distractors": "Other objects' tokens kept"}
 EMPTY = "–"
+REPORTING = "GROUNDVTS_REPORTING"  # set where a notebook is executed for the report
 MARK = "†"
 
 
@@ -115,11 +120,10 @@ def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, ca
 
     Headings of two levels stand over each other in LaTeX, with a rule below each that is named.
     """
-    stem = Path(stem)
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    stem = target(stem)
     files = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in ("csv", "md", "tex")}
-    table.to_csv(files["csv"], index=False)
-    files["md"].write_text(f"{markdown(printed)}\n\n{caption}\n", encoding="utf-8")
+    write_text(files["csv"], table.to_csv(index=False))
+    write_text(files["md"], f"{markdown(printed)}\n\n{caption}\n")
     tex = printed.map(_latex).rename(columns=_latex)
     text = tex.style.hide(axis="index").to_latex(
         hrules=True,
@@ -132,7 +136,17 @@ def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, ca
     )
     if tex.columns.nlevels > 1:
         text = text.replace(" \\\\\n", f" \\\\\n{_rules(tex.columns)}\n", 1)
-    files["tex"].write_text(text, encoding="utf-8")
+    write_text(files["tex"], text)
+
+
+def target(stem: str | Path) -> Path:
+    """Where a table or figure goes: a notebook run by hand leaves those of the results alone."""
+    stem, ipython = Path(stem), sys.modules.get("IPython")
+    by_hand = ipython and ipython.get_ipython() and not os.environ.get(REPORTING)
+    if not by_hand or not (stem.parent.parent / "runs.json").is_file():
+        return stem
+    print(f"{stem}: left as it is: only the rule of this notebook writes it")
+    return Path(tempfile.mkdtemp(prefix="groundvts-"), stem.name)
 
 
 def html_table(printed: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from groundvts.data.files import write_text
 from groundvts.report.benchmarks import MAIN, Part, evaluated, known
 from groundvts.report.captions import CAPTIONS, titled
 from groundvts.report.comparisons import differences
@@ -18,6 +19,9 @@ from groundvts.report.output import MARK, joining, shown, shown_differences, spl
 from groundvts.report.runs import by_variant, load_runs
 from groundvts.report.style import STYLE
 from groundvts.report.tables import headline, main_table, with_trivial
+from groundvts.verify import verify
+
+VERIFIED = 20_000_000
 
 
 def write_page(results: str | Path, reference: str | Path | None = None) -> Path:
@@ -25,12 +29,16 @@ def write_page(results: str | Path, reference: str | Path | None = None) -> Path
 
     reference: folder of records that `groundvts reference` kept of a run of the same scale.
     The page holds its own style, links only to files beside it and fetches nothing from outside.
+    It lists what records name and is no longer as it was, of files and folders up to `VERIFIED`
+    bytes: hashing all weights takes long.
     """
     results = Path(results)
     records, runs = list(read_records(results)), load_runs(results)
+    broken, _ = verify(results, VERIFIED)
     body = [
         f"<h1>GroundVTS: a run at {escape(results.resolve().name)} scale</h1>",
         facts(records, runs),
+        bullets(f"{len(broken)} files are not what records say: see groundvts verify", broken[:20]),
         *_headline(results, MAIN, "Headline"),
         bullets("What the numbers say", conclusions(results)),
         *claims(results),
@@ -61,7 +69,7 @@ def write_page(results: str | Path, reference: str | Path | None = None) -> Path
     )
     page = results / "index.html"
     content = with_contents("\n".join(part for part in body if part))
-    page.write_text(f"{head}<body><main>\n{content}\n</main></body></html>\n", encoding="utf-8")
+    write_text(page, f"{head}<body><main>\n{content}\n</main></body></html>\n")
     return page
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from groundvts.data.files import whole_folder, write_text
 from groundvts.errors import BadInput
 from groundvts.records import read_record, write_json
 from groundvts.report.benchmarks import KNOWN, MAIN, evaluated, known
@@ -31,9 +32,17 @@ def save_reference(results: str | Path, reference: str | Path) -> None:
 
     These are run list, scores on what is evaluated and tokens of its runs, comparisons (those of
     the ablations too), benchmarks, the tables of claims and of ways to reduce tokens. Of the
-    per-query values only id, video and, where there is one, IoU (six decimals) stay.
+    per-query values only id, video and, where there is one, IoU (six decimals) stay. The folder
+    changes at once, when all has been read; BadInput where it is another than such a one.
     """
-    results, reference = Path(results), Path(reference)
+    results, old = Path(results), Path(reference)
+    with whole_folder(old, "runs.json") as reference:
+        if old.is_dir():
+            shutil.copytree(old, reference, dirs_exist_ok=True)
+        _save(results, reference)
+
+
+def _save(results: Path, reference: Path) -> None:
     shutil.rmtree(reference / "scores", ignore_errors=True)
     for name in ("runs.json", "benchmarks.json"):
         write_json(reference / name, json.loads((results / name).read_text("utf-8")))
@@ -145,7 +154,7 @@ def marks(section: str) -> tuple[str, str]:
 def update(readme: str | Path, records_dir: str | Path) -> None:
     """Write the rendered results between the markers of the README."""
     text = Path(readme).read_text(encoding="utf-8")
-    Path(readme).write_text(_replaced(text, readme, records_dir), encoding="utf-8")
+    write_text(readme, _replaced(text, readme, records_dir))
 
 
 def check(readme: str | Path, records_dir: str | Path) -> bool:

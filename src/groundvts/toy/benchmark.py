@@ -8,7 +8,6 @@ clip is cut short on purpose: its queries are asked, cannot be answered, and cou
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -81,6 +80,4 @@ def published(drawn: dict[str, list[Clip]], seed: int, side: int) -> dict[str, s
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial_path = path.with_name(path.name + ".part")
-    partial_path.write_text(text, encoding="utf-8")
-    os.replace(partial_path, path)
+    path.write_text(text, encoding="utf-8")

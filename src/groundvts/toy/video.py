@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -20,10 +19,9 @@ TICKS = 90_000  # of a second: both 24000/1001 and 12.5 frames a second are near
 
 
 def encode(clip: Clip, folder: Path, side: int) -> None:
-    """Writes a clip as H.264 in MP4, atomically."""
+    """Writes a clip as H.264 in MP4."""
     path = folder / f"{clip.name}.mp4"
-    partial_path = folder / f".{clip.name}.part.mp4"
-    with av.open(str(partial_path), "w", format="mp4") as container:
+    with open(path, "wb") as file, av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=clip.frame_rate)
         stream.width = stream.height = side
         stream.pix_fmt = "yuv420p"
@@ -37,7 +35,6 @@ def encode(clip: Clip, folder: Path, side: int) -> None:
         for frame in _frames(clip, side):
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    os.replace(partial_path, path)
 
 
 def cut_short(path: Path) -> None:

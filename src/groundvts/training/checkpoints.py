@@ -47,7 +47,7 @@ def take_over(folder: Path, adapter: Path) -> dict | None:
     kept = folder / FINISHED
     if not (kept / MEASURED).exists():
         return None
-    shutil.copytree(kept, adapter, ignore=shutil.ignore_patterns(MEASURED))
+    shutil.copytree(kept, adapter, ignore=shutil.ignore_patterns(MEASURED), dirs_exist_ok=True)
     return json.loads((kept / MEASURED).read_text(encoding="utf-8"))
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from transformers import set_seed
 
 from groundvts.data.conversations import Conversation
 from groundvts.data.features import FeatureCache
-from groundvts.data.files import write_jsonl
+from groundvts.data.files import part_of, whole_folder, write_jsonl
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
@@ -49,7 +48,7 @@ class StageRun:
     @property
     def partial(self) -> Path:
         """Where the adapter lies until all of it is there."""
-        return self.out.with_name(self.out.name + ".part")
+        return part_of(self.out)
 
     def load(self):
         """The base with its sampling module, in the precision of the stage."""
@@ -77,7 +76,12 @@ def train_stage(
     the adapter is not what was to be trained.
     """
     first = job.processes.first
-    with checkpoint_folder(job.checkpoints, fingerprint) if first else nullcontext():
+    with (
+        checkpoint_folder(job.checkpoints, fingerprint) if first else nullcontext(),
+        ExitStack() as whole,
+    ):
+        if first:
+            whole.enter_context(whole_folder(job.out))
         payload = _trained(job, Samples(data, encoder), data)
         release()
         with job.processes.parting():
@@ -91,8 +95,7 @@ def train_stage(
                 with model.disable_adapter():  # the base with its sampling module as it starts
                     write_jsonl(job.partial / "selection_before.jsonl", select_tokens(*asked))
             yield payload
-            shutil.rmtree(job.out, ignore_errors=True)
-            job.partial.rename(job.out)
+            whole.close()
             for path in checkpoints(job.checkpoints):
                 discard(path)
 
@@ -111,7 +114,6 @@ def _trained(job: StageRun, samples: Samples, data: list[tuple[list[Conversation
     trainable = trainable_parameters(model).to_dict()
     label = f"{job.run} {job.stage}"
     if job.processes.first:
-        shutil.rmtree(job.partial, ignore_errors=True)
         for group, count in trainable["groups"].items():
             print(f"{label}: trains {group}: {count:,} parameters", flush=True)
     where = (job.checkpoints, job.partial, label, job.seed)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from argparse import Namespace
 from pathlib import Path
 
 from groundvts import records
+from groundvts.data.files import whole_folder
 from groundvts.errors import BadInput
 
 
@@ -25,13 +25,11 @@ def import_released(options: Namespace) -> None:
         if (folder / name).exists()
     }
     settings = {"folder": options.folder, "base": options.base, "shard_gb": options.shard_gb}
-    partial = out.with_name(out.name + ".part")
-    shutil.rmtree(partial, ignore_errors=True)
-    with records.recording("import-released", settings, inputs) as record:
-        limit = int(options.shard_gb * 1e9)
-        record |= write_released(Path(options.folder), partial, base, limit)
-    records.write_json(partial / "import.json", record)
-    partial.rename(out)
+    with whole_folder(out, "import.json") as partial:
+        with records.recording("import-released", settings, inputs) as record:
+            limit = int(options.shard_gb * 1e9)
+            record |= write_released(Path(options.folder), partial, base, limit)
+        records.write_json(partial / "import.json", record, {"model": partial})
     counts = record["counts"]
     kinds = ", ".join(f"{n} {kind}" for kind, n in counts["dtypes"].items())
     print(
@@ -55,7 +53,11 @@ def sizes(options: Namespace) -> None:
         for part, count in table.items():
             print(f"  {part:<28}{count:>18,}")
     if options.out:
-        shown = {key: value for key, value in vars(options).items() if key not in ("verb", "debug")}
+        shown = {
+            key: value
+            for key, value in vars(options).items()
+            if key not in ("verb", "debug", "inputs")
+        }
         with records.recording("sizes", shown, {}) as record:
             record |= tables
         records.write_json(options.out, record)

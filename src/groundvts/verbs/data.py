@@ -8,15 +8,13 @@ from pathlib import Path
 
 from groundvts import gpus
 from groundvts.errors import BadInput, VideoReadError
-from groundvts.verbs.settings import keep_inputs, read_settings
+from groundvts.verbs.settings import read_settings
 
 
 def convert(options: Namespace) -> None:
     """Converts a published annotation file; prints what was found."""
     from groundvts.data.convert import convert as run
 
-    given = [*options.annotations, options.durations, options.spans, *options.against]
-    keep_inputs(filter(None, given), Path(options.out) / "moments.jsonl")
     found = run(
         options.dataset,
         options.split,
@@ -45,7 +43,6 @@ def overlap(options: Namespace) -> None:
     from groundvts.data.validate import shared_videos
     from groundvts.records import write_json
 
-    keep_inputs(options.moments, options.out)
     shared = shared_videos([read_moments(file) for file in options.moments])
     write_json(options.out, shared)
     if not shared:
@@ -61,7 +58,6 @@ def conversations(options: Namespace) -> None:
     from groundvts.data.moment import read_moments
     from groundvts.prompts import Prompts
 
-    keep_inputs(options.moments, options.out)
     settings = read_settings(options.settings)
     prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
     moments = [moment for file in options.moments for moment in read_moments(file)]

@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from groundvts import records
+from groundvts.data.files import naming
 from groundvts.errors import BadInput
 from groundvts.verbs.settings import read_settings
 
@@ -23,7 +24,7 @@ def download(options: Namespace) -> None:
     known = MODEL_KEYS if "hub" in source else FILE_KEYS
     if unknown := sorted(set(source) - known):
         raise BadInput(f"--source: {unknown[0]}: no such key; give {', '.join(sorted(known))}")
-    with records.recording("download", dict(source), {}) as record:
+    with naming(out), records.recording("download", dict(source), {}) as record:
         if "hub" in source:
             model = source["hub"], source.get("revision") or "main", out, source.get("folder")
             record["made"] = download_model(*model)
@@ -32,5 +33,5 @@ def download(options: Namespace) -> None:
             _ = source["url"]
             record["made"] = run(Source(**source), out, options.timeout)
             size = record["made"]["bytes"]
-    records.write_json(out.with_name(out.name + ".record.json"), record)
+    records.write_json(out.with_name(out.name + ".record.json"), record, {"made": out})
     print(f"{out}: {size:,} bytes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from contextlib import ExitStack
 from pathlib import Path
@@ -69,7 +70,7 @@ def train(options: Namespace) -> None:
             )
             record |= stage.enter_context(trained)
         if processes.first:
-            records.write_json(job.partial / "record.json", record)
+            records.write_json(job.partial / "record.json", record, {"adapter": job.partial})
 
 
 def _train_inputs(options: Namespace, data: list, probe: str) -> dict[str, str]:
@@ -136,8 +137,8 @@ def merge(options: Namespace) -> None:
             record["run"], record["base"] = options.run, options.base
             start = (settings["vts"], batch, manifest, out, settings["seed"])
             record["check"] = run(options.base, adapter, *start)
-        records.write_json(out / "record.json", record)
         (out / "README.md").write_text(model_card(record), encoding="utf-8")
+        records.write_json(out / "record.json", record, {"model": out})
 
 
 def _same_base(adapter: Path, base: dict | None) -> None:
@@ -172,7 +173,7 @@ def infer(options: Namespace) -> None:
         record["run"], record["model"] = options.run, options.model
         predictions = _answers(options, settings, shard, journal, record)
     write_jsonl(out, predictions)
-    records.write_json(out.with_suffix(".record.json"), record)
+    records.write_json(out.with_suffix(".record.json"), record, {"predictions": out})
     if shard == WHOLE:
         forget_others(journal, record["fingerprint"])
 
@@ -229,4 +230,6 @@ def ground(options: Namespace) -> None:
 
     asked = (options.model, options.video, options.query, options.out)
     answer = run(*asked, options.sampler, options.ratio)
+    if note := answer.record.get("note"):
+        print(f"{options.model}: {note}", file=sys.stderr)
     print(answer.line)

@@ -7,9 +7,9 @@ from argparse import Namespace
 from pathlib import Path
 
 from groundvts import records
-from groundvts.errors import BadInput
+from groundvts.data.files import write_text
+from groundvts.errors import BadInput, RunFailed
 from groundvts.verbs.scoring import read_scored, read_scores, scored_inputs, trivial_values
-from groundvts.verbs.settings import keep_inputs
 
 
 def constant(options: Namespace) -> None:
@@ -24,7 +24,8 @@ def constant(options: Namespace) -> None:
         predictions = predict_constant(read_moments(options.moments), window)
         record["run"], record["window"] = "constant", list(window)
     write_jsonl(options.out, predictions)
-    records.write_json(Path(options.out).with_suffix(".record.json"), record)
+    made = Path(options.out).with_suffix(".record.json")
+    records.write_json(made, record, {"predictions": Path(options.out)})
 
 
 def score(options: Namespace) -> None:
@@ -77,7 +78,6 @@ def compare(options: Namespace) -> None:
     from groundvts.metrics.comparison import compare as run
 
     inputs = {"ours": options.ours, "theirs": options.theirs}
-    keep_inputs(inputs.values(), options.out)
     settings = {"resamples": options.resamples}
     with records.recording("compare", settings, inputs) as record:
         scored = {name: read_scores(path) for name, path in inputs.items()}
@@ -98,7 +98,6 @@ def comparisons(options: Namespace) -> None:
     from groundvts.report.runs import listed_runs
 
     inputs = {"runs": options.runs} | {path: path for path in options.scores}
-    keep_inputs(inputs.values(), options.out)
     with records.recording("comparisons", {"resamples": options.resamples}, inputs) as record:
         variants = {entry["run"]: entry["variant"] for entry in listed_runs(options.runs)}
         scored: dict[str, dict] = {}
@@ -154,11 +153,18 @@ def tokens(options: Namespace) -> None:
 
 def notebook(options: Namespace) -> None:
     """Executes a notebook with papermill and renders it as HTML."""
-    from groundvts.report.notebook import render_notebook
+    from groundvts.report.notebook import render_notebook, shown_run
 
     parameters = {"results": str(Path(options.results).resolve())}
     parameters |= {"run": options.run} if options.run else {}
-    render_notebook(options.notebook, options.out, options.html, parameters)
+    out = Path(options.out)
+    report = out.resolve().parent == Path(parameters["results"], "notebooks")
+    if report and out.exists() and (shown := shown_run(out)) != options.run:
+        raise BadInput(f"{out}: shows the run {shown}, as the tables and figures beside do: name "
+                       "that by --run, or another --out")  # fmt: skip
+    if not report:
+        print(f"{out}: the tables and figures of {options.results} stay as they are")
+    render_notebook(options.notebook, out, options.html, parameters, report)
 
 
 def card(options: Namespace) -> None:
@@ -169,9 +175,7 @@ def card(options: Namespace) -> None:
     if "modules" not in record.get("check", {}):
         raise BadInput(f"{options.model}: not merged by this version of the kit; merge it again")
     scores = [read_score(path, record["run"]) for path in options.scores]
-    out = Path(options.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(model_card(record, scores), encoding="utf-8")
+    write_text(options.out, model_card(record, scores))
 
 
 def page(options: Namespace) -> None:
@@ -179,6 +183,19 @@ def page(options: Namespace) -> None:
     from groundvts.report.page import write_page
 
     print(write_page(options.results, options.reference))
+
+
+def verify(options: Namespace) -> None:
+    """Names each record, input and output that is no longer what was written; RunFailed if any."""
+    from groundvts.verify import verify as run
+
+    broken, counts = run(options.results)
+    for line in broken:
+        print(line)
+    print("  ".join(f"{key.replace('_', ' ')} {count}" for key, count in counts.items()))
+    if broken:
+        raise RunFailed(f"{options.results}: {len(broken)} links are broken, listed above: make "
+                        "again what they name")  # fmt: skip
 
 
 def reference(options: Namespace) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundvts import records
+from groundvts.data.files import protect
 from groundvts.errors import BadInput
-from groundvts.verbs.settings import keep_inputs
 
 GIVEN = ("annotations", "spans", "durations", "answers", "train")  # options that name files
 PROTOCOLS = ("fixed", "paper", "official")
@@ -19,16 +19,13 @@ if TYPE_CHECKING:
 
 
 def scored_inputs(options: Namespace) -> tuple[dict[str, str], dict[str, Any]]:
-    """The files that are scored, and the record beside the predictions, which tells the protocol.
-
-    Raises BadInput where the option `out` is one of them.
-    """
+    """The files that are scored, and the record beside the predictions: it tells the protocol."""
     given = {key: getattr(options, key, None) for key in GIVEN}
     inputs = {"predictions": options.predictions} | {k: v for k, v in given.items() if v}
-    keep_inputs(inputs.values(), options.out)
     made = Path(options.predictions).with_suffix(".record.json")
     if not made.exists():
         return inputs, {"protocol": "fixed", "seed": 0}
+    protect(made)
     known = records.read_record(made)
     if known.setdefault("protocol", None) not in PROTOCOLS or type(known.get("seed")) is not int:
         raise BadInput(

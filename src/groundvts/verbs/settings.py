@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
 from groundvts.errors import BadInput
-
-
-def keep_inputs(inputs: Iterable[str | Path], out: str | Path) -> None:
-    """Raises BadInput where a verb would write `out` over one of its inputs."""
-    for file in inputs:
-        if Path(out).exists() and Path(file).exists() and Path(out).samefile(file):
-            raise BadInput(
-                f"{file}: would be overwritten by what is made of it; name another --out"
-            )
 
 
 class Settings(dict):

@@ -12,12 +12,13 @@ from groundvts.errors import BadInput
 
 def gather(options: Namespace) -> None:
     """Joins the predictions of all shards in the order of the moments, and their records."""
-    from groundvts.data.files import write_jsonl
+    from groundvts.data.files import protect, write_jsonl
     from groundvts.data.moment import read_moments
     from groundvts.inference.journal import forget_others
 
     parts = [Path(part) for part in options.parts]
     made = [records.read_record(part.with_suffix(".record.json")) for part in parts]
+    protect(*(part.with_suffix(".record.json") for part in parts))
     for part, record in zip(parts, made, strict=True):
         if record["fingerprint"] != made[0]["fingerprint"]:
             raise BadInput(
@@ -34,7 +35,7 @@ def gather(options: Namespace) -> None:
                        f"first {lacking[0]!r}: give every shard")  # fmt: skip
     out = Path(options.out)
     write_jsonl(out, (lines[moment.id] for moment in moments))
-    records.write_json(out.with_suffix(".record.json"), _joined(made))
+    records.write_json(out.with_suffix(".record.json"), _joined(made), {"predictions": out})
     forget_others(out.with_suffix(".answered"), made[0]["fingerprint"])
 
 
