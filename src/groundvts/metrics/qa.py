@@ -58,9 +58,9 @@ def read_choice(
     """The option (from 0) that a response names, or None if it names none or is ambiguous.
 
     fixed: its final part is an option's text (but for case, white space, outer signs and a lead
-    like "The answer is"); else it names one letter as "B", "B.", "(B)", "Answer: B", "B. text"; else
-    it holds the text of one option and no negation. Two letters, a letter beyond the options, and a
-    letter with another option's text are ambiguous.
+    like "The answer is"); else it names one letter as "B", "B.", "(B)", "Answer: B", "B. text";
+    else it holds the text of one option and no negation. Two letters, a letter beyond the options,
+    and a letter with another option's text are ambiguous.
     official: the first single letter a-d anywhere in the text, in either case, be it an article;
     a fifth option is never chosen.
     """
