@@ -226,21 +226,17 @@ def broken_lines(data: bytes) -> dict[int, str]:
 
 
 def _is_jsonl(path: Path, own: Iterable[str]) -> bool:
-    """By its first two lines, else by its name; a whole list, alone in an object or not, is none.
-
-    own: the keys of a record, where the name says nothing.
-    """
+    """By its first two lines, else by its name (not where `own`, the keys of a record, are known)."""
     text = read_text_bytes(path).decode("utf-8", errors="replace").strip()
     first = text.split("\n", 2)[:2]
-    if not text.startswith("[") and len(first) > 1 and any(_object(n, Counter()) for n in first):
-        return True
-    named, lone = own or path.suffix.lower() == ".jsonl", len(first) == 1 and text.startswith("{")
-    if text.startswith("[") or first[0].strip() == "{" or (lone and own):
-        try:
-            return lone and not parse(text, Counter()).keys().isdisjoint(own)
-        except (ValueError, RecursionError):
-            return bool(named) and (lone or not own)
-    return bool(named)
+    if len(first) > 1 and any(_object(line, Counter()) for line in first):
+        return first[0].strip() != "["
+    if text.startswith("[") or first[0].strip() == "{":
+        return False
+    alone = _object(text, Counter()) if own else None
+    if alone:
+        return not alone.keys().isdisjoint(own)
+    return bool(own) or path.suffix.lower() == ".jsonl"
 
 
 def _object(text: str, keys: Counter[str]) -> dict[str, Any] | None:
