@@ -12,8 +12,8 @@ from groundvts.answer_times import BARE, SECONDS, TIMED, Time, mark_times, words
 
 _T = f"[{TIMED}{BARE}]"
 _TO = words(
-    r"(?:and\s)?(?:it\s)?(?:(?:lasts|continues|goes|runs|extends)\s)?(?:up\s)?(?:to|until|till?|through|thru)"
-    r"|bis|à|jusqu\s(?:à|au)|hasta|até|fino\sa(?:lla|l)?|tot|до|по|đến|hingga|sampai",
+    r"(?:and\s)?(?:it\s)?(?:(?:lasts|continues|goes|runs|extends)\s)?(?:up\s)?"
+    r"(?:to|until|till?|through|thru)|bis|à|jusqu\s(?:à|au)|hasta|até|fino\sa(?:lla|l)?|tot|до|по|đến|hingga|sampai",
     "到|至|から|부터|에서|إلى|से",
 )
 _JOIN = rf"(?:-{{1,3}}>?|=>|~|\.{{2,3}}|{_TO})"
@@ -50,11 +50,6 @@ _ARTICLE = r"(?:(?:the|very|zum|la|el|o|het)\s){0,2}"
 _ALONE = rf"(?!{_TAIL}{_JOIN}{_FILL}{_T})"  # no time is joined to it
 
 
-_AFTER = (  # what stands between two times of which the latter is named
-    rf"{_TAIL}[;.|/\[]?\s?(?:(?:{_JOIN}|{words('and|then|while|its?|the|this|event|t|und|et|y|e|en|и|se')}|并|且|而)\s?){{0,3}}"
-)
-
-
 def _either(edge: str) -> str:
     """The first or last seconds: "first 5 seconds", "5 premières secondes"."""
     return rf"(?:{edge}\s?{TIMED}{_ALONE}|{BARE}\s{edge}\s(?:{words(SECONDS)}))"
@@ -62,10 +57,11 @@ def _either(edge: str) -> str:
 
 def _labelled(one: str, other: str) -> str:
     """Two named times: "starts at 3 s and ends at 7 s", "start: 3, end: 7"."""
-    return rf"{one}{_FILL}{_T}{_AFTER}{other}{_FILL}{_T}"
+    joint = words("and|then|while|its?|the|this|event|t|und|et|y|e|en|и|se", "并|且|而")
+    between = rf"{_TAIL}[;.|/\[]?\s?(?:(?:{_JOIN}|{joint})\s?){{0,3}}"
+    return rf"{one}{_FILL}{_T}{between}{other}{_FILL}{_T}"
 
 
-_TIMES = words("at|from|between|times?|timestamps?|window|segment|interval|moment")
 _BETWEEN = words("between|zwischen|entre|tussen|tra|fra|mellan|между")
 _FROM = words("de|da|du|dal|dalle|desde|des|dès|od")
 # What an interval is, and how it is written; of two that begin together the upper one counts.
@@ -74,10 +70,10 @@ _KINDS = (
     ("swapped", _labelled(_ENDS, _STARTS)),
     (
         "pair",
-        rf"{_STARTS}[\s|,/]{{0,3}}(?:and\s)?{_ENDS}(?:\s?times?)?[\s|:-]{{0,40}}{_T}[\s|,]{{1,3}}{_T}",
+        rf"{_STARTS}[\s|,/]{{0,3}}(?:and\s)?{_ENDS}\s?(?:times?)?[\s|:-]{{0,40}}{_T}[\s|,]+{_T}",
     ),
-    ("pair", rf"{_TIMES}{_FILL}{BARE},\s{TIMED}"),
-    ("pair", rf"{_T}{_AFTER}{_ENDS}{_FILL}{_T}"),
+    ("pair", rf"{words('at|from|between|times?|timestamps?|moment')}{_FILL}{BARE},\s{TIMED}"),
+    ("pair", _labelled(f"(?={_T})", _ENDS)),
     ("pair", rf"\[\s?{_T}\.?(?:\s?[,;]\s?|\s){_T}[.\s]?\]"),
     ("joined", rf"{_T}{_TAIL}{_JOIN}{_FILL}{_T}"),
     ("joined", rf"{_BETWEEN}{_FILL}{_T}{_TAIL}{words('and|und|et|y|e|en|och|и')}{_FILL}{_T}"),
@@ -90,9 +86,7 @@ _KINDS = (
     ("rest", rf"{_T}{_TAIL}{_JOIN}\s?{_ARTICLE}{_ENDS}(?!{_FILL}{_T})"),
 )
 # What says that two bare numbers are times, and what that they count something.
-_TOLD = re.compile(
-    rf"(?:^|[:=\[|]|{words('from|during|within|von|van|с|od|dari|từ')}|从|{_BEFORE})\s?$"
-)
+_TOLD = re.compile(rf"(?:^|[:=\[|]|{words('from|during|within|von|van|с|od')}|从|{_BEFORE})\s?$")
 _COUNTED = re.compile(
     r"\s(?!(?:as|is|was|this|dans|mais)\b)[a-z]+s\b|\s?[个個本张張只隻把人名位次件条條辆杯瓶块]"
 )
@@ -105,9 +99,9 @@ def _patterns() -> list[tuple[str, re.Pattern]]:
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval (s) and its words; start is None where the video's duration is needed.
+    """An interval (s), its words, and whether it is `sure` that they are of time.
 
-    sure: whether it is surely of time: brackets, a unit, a point or words say so.
+    start is None where the video's duration is needed.
     """
 
     start: float | None
@@ -142,12 +136,13 @@ def intervals(text: str, duration: float | None) -> tuple[list[Interval], list[T
         if kind != "neither":
             named = [times[place] for place in range(start, end) if place in times]
             said = "".join(times[i].text if i in times else marked[i] for i in range(start, end))
-            plain = kind == "joined" and TIMED not in match[0] and "." not in said
-            counted, bare = _COUNTED.match(marked, end), match[0][0] == BARE
-            sure = not plain or bool(_TOLD.search(marked, max(0, start - 30), start))
-            if sure or not (counted and bare):
-                sure = sure or not (counted or bare)
-                found.append(Interval(*_window(kind, named, duration), said, sure))
+            told = kind != "joined" or TIMED in match[0] or "." in said
+            told = told or _TOLD.search(marked, max(0, start - 30), start) is not None
+            counted, bare = bool(_COUNTED.match(marked, end)), match[0][0] == BARE
+            if told or not (counted and bare):
+                found.append(
+                    Interval(*_window(kind, named, duration), said, told or counted == bare)
+                )
     return found, list(times.values())
 
 

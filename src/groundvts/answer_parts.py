@@ -1,7 +1,4 @@
-"""Which part of a text is its answer: not the reasoning, not what repeats the query.
-
-Every pattern is bounded or cannot fail once it has begun, so that reading takes linear time.
-"""
+"""Which part of a text is its answer: not reasoning, not what repeats the query. Linear time."""
 
 import re
 
@@ -11,32 +8,23 @@ _REASONING = re.compile(
     r"\b[^<>▷]{0,40}[>▷]",
     re.IGNORECASE,
 )
-_NAMED = r"(?:(?:final_?)?answer|conclusion|begin_of_box|end_of_box)\|?>"
-_ANSWER = re.compile(rf"<\|?(?!/|end){_NAMED}", re.IGNORECASE)
-_ANSWERED = re.compile(rf"<\|?(?:/|(?=end)){_NAMED}", re.IGNORECASE)
-_BOX = re.compile(r"\\f?boxed\s?\{((?:[^{}]|\{[^{}]{0,200}\}){0,300}+)\}?")
-_ONE_TIME = re.compile(r"[\s0-9.:]*(?:s|sec|seconds)?\s*", re.IGNORECASE)
+_NAMED = r"(?i:(?:final_?)?answer|conclusion|begin_of_box|end_of_box)\|?>"
+_ANSWER, _ANSWERED = re.compile(rf"<\|?(?!end){_NAMED}"), re.compile(rf"<\|?(?:/|(?=end)){_NAMED}")
 _LATEX = re.compile(r"\\(?:text|math)\w{0,6}|\\[,;:! ]|[{}$]")
-_STRING = re.compile(
-    r""""((?:[^"\\]|\\.|\\\Z)*+)(?:"(\s*+:)?|\Z)|'((?:[^'\\]|\\.|\\\Z)*+)(?:'(\s*+:)?|\Z)""",
-    re.DOTALL,
+_STRING = re.compile(  # with the colon that makes it a key
+    r""""((?:[^"\\]|\\.|\\\Z)*+)(?:"(\s*+:)?|\Z)|'((?:[^'\\]|\\.|\\\Z)*+)(?:'(\s*+:)?|\Z)""", re.S
 )
-_ASKED_KEY = re.compile(
-    r"\b(?:answer|results?|response|pred(?:iction|icted)?|windows?|spans?|segments?|intervals?"
-    r"|moments?|ranges?|periods?|time(?:s|stamps?|steps?)?|start(?:s|ing)?|begin(?:s|ning)?"
-    r"|end(?:s|ing)?|stop|finish|from|to|sec(?:onds)?|choice|option|letter)\b|时间|开始|结束|答案|选项",
-    re.IGNORECASE,
-)
-_OTHER_KEY = re.compile(
-    r"\b(?:query|question|frames?|fps|duration|length|total|reason(?:ing|s)?|explanation|analysis"
-    r"|scores?|confidence|description|text|id)\b",
+_ASKED = re.compile(  # keys that name times and answers
+    r"(?:(?:event|relevant|final|correct|predicted|pred|the|t) )*+(?:(?:answer|result|response|pred"
+    r"|prediction|window|span|segment|interval|moment|range|period|time(?:stamp|step)?|start(?:ing)?"
+    r"|begin(?:ning)?|end(?:ing)?|stop|finish|from|to|s|sec(?:ond)?|choice|option|letter"
+    r"|时间|开始|结束|答案|选项)(?:s\b)? ?)++",
     re.IGNORECASE,
 )
 _CONCLUSION = re.compile(
     r"(?:\b(?:answer|antwort|réponse|respuesta|risposta|resposta|ответ)\b|정?답|答え|正解)"
-    r"[\s*_]{0,4}(?:[:：=\n]|is\b|(?:would|should|must)\s+be\b|[はは은])[\s*_]{0,4}"
-    r"|\b(?:final\s+answer|therefore|thus|(?:in|to)\s+conclu(?:sion|de))\b"
-    r"|答案\s?[是为為]?|因此|所以|综上",
+    r"[\s*_]{0,4}(?:[:：=\n]|is\b|(?:would|should|must)\s+be\b|[はは은])[\s*_]{0,4}|\x1e|答案\s?[是为為]?"
+    r"|\b(?:final\s+answer|therefore|thus|(?:in|to)\s+conclu(?:sion|de))\b|因此|所以|综上",
     re.IGNORECASE,
 )
 
@@ -44,9 +32,8 @@ _CONCLUSION = re.compile(
 def final_part(text: str) -> str | None:
     """What of an answer counts; None where it was cut within its reasoning.
 
-    Reasoning between tags is left out (before a closing tag alone all is reasoning). Of several
-    <answer>, and of several boxes, the last one counts, though it may be cut. Of JSON only what
-    stands under keys that name times or answers is left, if there are such keys.
+    What stands between tags of reasoning is left out (before a closing tag alone: all), and all but
+    the last <answer>, which may be cut. Of JSON what keys that name times or answers hold is left.
     """
     kept: list[str] = []
     open, last = False, 0
@@ -57,19 +44,16 @@ def final_part(text: str) -> str | None:
         open, last = not tag["end"], tag.end()
     part = " ".join([*kept, "" if open else text[last:]])
     if last and not part.strip():
-        part = _REASONING.sub(" ", text)
-        if not re.search(rf"{_ANSWERED.pattern}\s*\Z", part, re.IGNORECASE):
+        part = _REASONING.sub(" ", text).rstrip()
+        if not _ANSWERED.match(part, max(part.rfind("<"), 0)):
             return None if open else ""
     part = _ANSWERED.split(_ANSWER.split(part)[-1])[0]
-    boxes = _BOX.findall(part)
-    if boxes:
-        whole = " ".join(_BOX.split(part)) if _ONE_TIME.fullmatch(boxes[-1]) else boxes[-1]
-        part = _LATEX.sub(" ", whole)
-    return _asked(part) if re.search(r"\{\s*[\"']", part) else part
+    part = _asked(part) if re.search(r"\{\s*[\"']", part) else part
+    return _LATEX.sub(" ", part.replace("\\boxed", "\x1e")) if "\\boxed" in part else part
 
 
 def concluded(part: str) -> str:
-    """What follows the last "Final answer:", "The answer is" or "Therefore", else all."""
+    """What follows the last box, "Final answer:", "The answer is" or "Therefore", else all."""
     ends = [match.end() for match in _CONCLUSION.finditer(part)]
     return part[ends[-1] :] if ends else part
 
@@ -82,7 +66,6 @@ def _asked(text: str) -> str:
         name = re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", key[1] or key[3] or "")
         value = text[key.end() : after.start() if after else None].split("```")[0]
         said = f"{name}: " * (len(name) > 1) + _STRING.sub(r"\1\3", value)
-        if not _OTHER_KEY.search(name):
-            asked += [said] * bool(_ASKED_KEY.search(name))
-            bare += [said] * (value.lstrip()[:1] not in "\"'")
+        asked += [said] * bool(_ASKED.fullmatch(name))
+        bare += [said] * (value.lstrip()[:1] not in "\"'")
     return " ".join(asked) or " ".join(bare) or text

@@ -78,8 +78,8 @@ def parse_windows(
         return ParsedAnswer((window,) if window else (), failure)
     found, times = said_intervals(answer, duration)
     if not found:
-        failure = "one_number" if len(times) == 1 else "no_window"
-        failure = "unfinished" if final_part(answer) is None else failure
+        cut = final_part(answer) is None
+        failure = "unfinished" if cut else "one_number" if len(times) == 1 else "no_window"
         return ParsedAnswer(failure=failure, detail=", ".join(t.text for t in times[:4]) or None)
     if found[0].failure:
         return ParsedAnswer(failure=found[0].failure, detail=found[0].text)
@@ -97,12 +97,11 @@ def said_intervals(answer: str, duration: float | None) -> tuple[list[Interval],
     What may count something else is left out before the first interval that is surely of time.
     """
     found, times, part = [], [], final_part(answer) or ""
-    for text in dict.fromkeys((concluded(part), part)):
-        text = clean(text)
+    for text in map(clean, dict.fromkeys((concluded(part), part))):
         found, times = intervals(text, duration)
         if not found:  # two times and nothing else, but for a label
-            text = re.sub(r"^[^0-9:]{0,60}:\s", "", text).strip(" .")
-            found, _ = intervals(f"[{text}]", duration)
+            alone = re.sub(r"^[^0-9:]{0,60}:\s", "", text).strip(" .")
+            found, _ = intervals(f"[{alone}]", duration)
         if found:
             break
     first = next((place for place, one in enumerate(found) if one.sure), 0)
@@ -189,8 +188,8 @@ def parse_highlights(
         if after > clips:
             remarks.append(f"ends after the video: {one.text}")
     remarks += [f"left out, {reason}: {text}" for reason, text in left_out]
-    failure = None if spans else left_out[0][0] if left_out else "no_window"
-    failure = "unfinished" if part is None else failure
+    none = "no_window" if part is not None else "unfinished"
+    failure = None if spans else left_out[0][0] if left_out else none
     return ParsedHighlights(_marked(spans, clips), failure, "; ".join(remarks) or None)
 
 

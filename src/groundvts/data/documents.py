@@ -226,7 +226,7 @@ def broken_lines(data: bytes) -> dict[int, str]:
 
 
 def _is_jsonl(path: Path, own: Iterable[str]) -> bool:
-    """By its first two lines, else by its name (not where `own`, the keys of a record, are known)."""
+    """By its first two lines, else by its name (but where `own`, keys of a record, are given)."""
     text = read_text_bytes(path).decode("utf-8", errors="replace").strip()
     first = text.split("\n", 2)[:2]
     if len(first) > 1 and any(_object(line, Counter()) for line in first):

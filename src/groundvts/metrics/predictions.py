@@ -90,8 +90,7 @@ def read_prediction_file(
 ) -> PredictionFile:
     """Read a file of any of the three layouts; `dataset` and `split` name moments it brings.
 
-    truth: whether it has to hold the truth of self-contained records.
-
+    truth: whether self-contained records have to hold theirs.
     Raises BadInput with the line or record for whatever cannot be a prediction; a null, an empty
     list and a reversed window are failures of their query.
     """
@@ -206,7 +205,7 @@ def _record(
 def _listed(fields: dict[str, Any], key: str, where: str) -> Any:
     """The windows under `key`; one bare [start, end] becomes a list of one window."""
     if key not in fields:
-        hint = "null where nothing was predicted" if key == "pred" else "or name --annotations"
+        hint = "or name --annotations" if key == "span" else "null where nothing was predicted"
         raise BadInput(f"{where}: no `{key}`; add it ({hint})")
     value = fields[key]
     bare = isinstance(value, list) and len(value) == 2

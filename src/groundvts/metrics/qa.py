@@ -26,14 +26,11 @@ MOST_OPTIONS = 26
 _OFFICIAL = re.compile(r"\b[a-d]\b")
 # One letter, or several in a row: "B", "(B)", "A or C".
 _LETTERS = r"\(?[A-Z]\b\)?(?:\s*(?:,|/|&|\bor\b|\band\b|或|和)\s*\(?[A-Z]\b\)?)*"
-# What follows them.
-_ENDS = (
+_ENDS = (  # what follows them
     r"(?=\s*(?:[.,:;)\n。–—-]|$)|\s+(?:because|since|as|for|因为)\b"
     r"|\s(?:(?:is|was|seems)\s(?:the\s)?(?:right|correct|true|best|answer)\b|是?(?:正确|对的)))"
 )
-_LEAD = (
-    r"(?:(?:the|my|best|correct|right|final|most|likely|answer|option|choice|is)\b[\s:]*|答案|是)*"
-)
+_LEAD = r"(?:(?:the|my|best|correct|right|final|most|likely|answer|option|choice|is)\b[\s:]*)*"
 _MARKED = re.compile(
     rf"""^\W*(?P<first>{_LETTERS}){_ENDS}
     | (?:\b(?:answer|option|choice|letter|is|(?:would|should|must)\sbe|choose|pick|select|antwort
@@ -42,12 +39,8 @@ _MARKED = re.compile(
     | (?<!\w)\((?P<inside>[A-Z])\)""",
     re.VERBOSE | re.IGNORECASE,
 )
-_REASONS = re.compile(
-    r"\b(?:because|since|explanation|reason(?:ing)?|rationale)\b|因为", re.IGNORECASE
-)
-_SIGNS = {0xFF01 + offset: chr(0x21 + offset) for offset in range(94)} | str.maketrans(
-    dict.fromkeys('*_`"“”{}') | {"[": "(", "]": ")", "<": "(", ">": ")"}
-)
+_REASONS = re.compile(r"\b(?:because|since|explanation|reason(?:ing)?)\b|因为", re.IGNORECASE)
+_SIGNS = str.maketrans("：＝（）【】[]<>ＡＢＣＤＥ", ":=()()()()ABCDE", '*_`"“”{}')
 _JOINED = re.compile(r"(?<=[A-Za-z])(?=[\u3040-\ud7a3])|(?<=[\u3040-\ud7a3])(?=[A-Za-z])")
 DENIAL = re.compile(r"\b(?:not|except|neither|nor)\b|n't\b", re.IGNORECASE)
 
@@ -73,9 +66,7 @@ def read_choice(
         return None
     for text in map(_bare, (concluded(part), part)):
         said = _plain(re.sub(rf"^\W*{_LEAD}", "", text, flags=re.IGNORECASE))
-        same = {
-            texts.index(option) for option in texts if option and option in (said, _plain(text))
-        }
+        same = {texts.index(one) for one in {said, _plain(text)} & set(filter(None, texts))}
         letters = _letters(_REASONS.split(text, maxsplit=1)[0]) or _letters(text)
         if same and (len(said) > 1 or min(letters, default=MOST_OPTIONS) >= len(options)):
             named = same
