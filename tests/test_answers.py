@@ -234,6 +234,55 @@ def test_what_released_models_say_is_read(answer, expected):
     assert (list(parsed.windows) or parsed.failure) == expected
 
 
+# fmt: off
+ALIKE = [  # all of them say 3 to 9 s
+    '<think>Let me see <answer>1 to 2</answer> hmm</think>\n<answer>3.0 to 9.0</answer>',
+    'Reasoning: from 0 to 5 a table.\n\nAnswer: [3.0, 9.0]',
+    '<answer>{"start": 3.0, "end": 9.0}</answer>',
+    '```json\n{\n  "relevant_windows": [\n    {"start": 3.0, "end": 9.0}\n  ]\n}\n```',
+    '{"relevant_windows": [{"start_time": "00:03", "end_time": "00:09", "confidence": 0.9}]}',
+    '[{"timestamp": [3.0, 9.0], "label": "2 to 3 books"}]', '{"time_range": "3.0s - 9.0s"}',
+    '{"start_seconds": 3.0, "end_seconds": 9.0}', '{"timestamps": "3.0,9.0"}',
+    '{"timestamp": "00:03-00:09"}', '{"answer": "The event happens from 3.0 to 9.0 seconds."}',
+    '{"question": "Who lifts 2 to 3 bags?", "answer": [3.0, 9.0]}',
+    '{"description": "between 3 and 4 chairs", "interval": {"from": 3.0, "to": 9.0}}',
+    '{"duration": 30.0, "relevant_windows": [[3, 9]]}',
+    '{"video_length": 30, "segments": [{"start": 3, "end": 9}]}',
+    '{"result": {"query": "between 2 and 4 dogs", "windows": [["3", "9"]]}}',
+    "Query: 'between 2 and 4 dogs'. From 3.0 to 9.0.",
+    "2 to 3 people walk 4 to 5 dogs at 3.0s to 9.0s", "In the clip 3 to 9 seconds",
+    "1. 3.0s - 9.0s", "Event 1: 3.0 - 9.0", "There are 3 to 4 dogs. They run from 3 to 9.",
+    '<think>\n\n</think>\n\nFrom 3.0s to 9.0s.', "<THINK>1 to 2</THINK><Answer>3 to 9</Answer>",
+    '<think>1 to 2</think>\n<answer>\n3.0 to 9.0\n</answer>\n',
+    "<reason>from 0 to 2</reason><time>3.0 to 9.0</time>", "So the final answer is [3.0, 9.0].",
+    "**Time:** 0:03 – 0:09", "Time range: 00:03–00:09", "It's 3-9s", "3s to 9s (approx.)",
+    "approximately 3 – 9 seconds", "roughly from 3 seconds to 9 seconds",
+    "The action takes place at 00:03-00:09.", "from 00:00:03 to 00:00:09", "from 3s until 9s",
+    "it begins at 3s, and ends at 9s", "starts: 3, ends: 9", "Start 3 End 9",
+    "[start: 3.0, end: 9.0]", "starting from 3.0 seconds to 9.0 seconds",
+    "the moment spans 3.0 to 9.0 seconds", "between second 3 and second 9", "第3秒至第9秒", "3秒~9秒",
+    "视频中3.0-9.0秒", "时间段为[3.0, 9.0]", "从0:03到0:09", "由3秒到9秒", "起始时间：3.0秒，结束时间：9.0秒", "起始时间3秒，终止时间9秒",
+    "答案：3.0秒到9.0秒", "von Sekunde 3 bis Sekunde 9", "desde el segundo 3 hasta el segundo 9",
+    "du second 3 au second 9", "entre 3 et 9 secondes", "da 3 a 9 secondi", "от 3 до 9 секунд",
+    "3초부터 9초까지", "3.0초 ~ 9.0초", "3秒から9秒の間", "(3.0s, 9.0s)", "3.0 -> 9.0", "3.0 and 9.0",
+    "3.0s and 9.0s", "{3.0, 9.0}", "start_time: 00:03, end_time: 00:09",
+    "The event happens between the timestamps of 3.0 seconds and 9.0 seconds",
+    "timestamps 3.0 to 9.0", "at timestamp 3.0 to 9.0",
+    "starts at timestamp 3.0 and ends at timestamp 9.0", "time: 3.0-9.0", "T: 3.0 - 9.0",
+    "3.0 sec - 9.0 sec", "3.0secs to 9.0secs", "3.00–9.00 s", "window = [3.0, 9.0]",
+    "windows: [[3.0, 9.0]]", "Segment 1: [00:03 - 00:09]",
+    "opens at 3.0 seconds and closes at 9.0 seconds", "enters at 3.0 s and leaves at 9.0 s",
+    "The event occurs at 3.0 seconds and lasts until 9.0 seconds", "lasts from 3 to 9",
+    "goes from 3.0s through 9.0s",
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("answer", ALIKE)
+def test_one_window_in_many_wordings(answer):
+    assert parse_windows(answer, 100.0).windows == ((3.0, 9.0),)
+
+
 @pytest.mark.parametrize(
     ("answer", "levels", "failure"),
     [

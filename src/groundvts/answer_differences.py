@@ -98,7 +98,8 @@ def window_cause(answer: str, duration: float | None) -> str | None:
     if fixed[:1] == (official,):
         return SEVERAL
     part = concluded(final_part(answer) or "")
-    if official_window(part, duration)[0] == (fixed[0] if fixed else None) != official:
+    said = official_window(part, duration)[0] if part != answer else official
+    if said == (fixed[0] if fixed else None) != official:
         return THINKING
     said = first_interval(answer, duration)
     if said is None or said.start is None or said.end is None:
@@ -181,9 +182,9 @@ def highlight_causes(answer: str, duration: float | None) -> list[str]:
         return []
     causes, text, more = [], answer, read.keys() - fixed.keys()
     for cause, rewrite in _UNDONE:
-        text = rewrite(text)
-        last, read = read, _levels(text, duration)
-        causes += [cause] * (read != last)
+        if (undone := rewrite(text)) != text:
+            last, read, text = read, _levels(undone, duration), undone
+            causes += [cause] * (read != last)
     bare = re.sub(r"([0-9])\s?(?:seconds|sec|s)\b", r"\1", text)
     last, read = read, _levels(bare, duration)
     added = [clip for clip, level in last.items() if read.get(clip) != level]

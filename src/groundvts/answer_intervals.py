@@ -19,7 +19,7 @@ _TO = words(
 _JOIN = rf"(?:-{{1,3}}>?|=>|~|\.{{2,3}}|{_TO})"
 _BEFORE = words(
     "at|about|around|approx\\.?|approximately|roughly|circa|ca\\.?|the|times?|timestamps?|timesteps?"
-    f"|is|of|t|mark|sec|point|video|clip|{SECONDS}|секунды|bei|à|a|en|em|op|в|на",
+    f"|is|of|t|mark|sec|point|el|la|le|il|video|clip|{SECONDS}|секунды|bei|à|a|en|em|op|в|на",
     "第|时间|時間|戳|点|約|约|大约|在|于|為|为|是|は",
 )
 _FILL = rf"(?:\s?(?:[~≈:=\[\]]|{_BEFORE})){{0,4}}\s?"
@@ -28,13 +28,13 @@ _STARTS = words(
     "starts?|starting|started|begin|begins|beginning|began|onset|anfang|beginnt?|startet|début"
     "|commence|inicio|início|inizio|inizia|principio|comienza|empieza|começa|begint|начал[оа]"
     "|начинается",
-    "开始|开头|開始|始め|最初|처음",
+    "开始|起始|开头|開始|始め|最初|처음",
 )
 _ENDS = words(
     "ends?|ending|ended|finish(?:es|ed|ing)?|stop(?:s|ped|ping)?|conclud(?:es?|ed|ing)"
     "|terminat(?:es?|ed|ing)|complet(?:es?|ed|ing)|offset|endet?|schluss|fin|finit|final|fine|fim"
-    "|termin[ae]|finisce|einde|eindigt|slut|конца|конец|заканчивается",
-    "结束|结尾|最后|終了|最後|末尾|終わり|끝",
+    "|termin[ae]|closes|leaves|exits|disappears|finisce|einde|eindigt|slut|конца|конец|заканчивается",
+    "结束|终止|结尾|最后|終了|最後|末尾|終わり|끝",
 )
 _FIRST = words(
     "first|initial|opening|ersten?|premi(?:er|ère)s?|primer[oa]s?|prim[ie]|primeir[oa]s|eerste"
@@ -74,7 +74,7 @@ _KINDS = (
     ),
     ("pair", rf"{words('at|from|between|times?|timestamps?|moment')}{_FILL}{BARE},\s{TIMED}"),
     ("pair", _labelled(f"(?={_T})", _ENDS)),
-    ("pair", rf"\[\s?{_T}\.?(?:\s?[,;]\s?|\s){_T}[.\s]?\]"),
+    ("pair", rf"\[\s?{_T}\.?(?:\s?[,;]\s?|\s(?:and\s)?){_T}[.\s]?\]"),
     ("joined", rf"{_T}{_TAIL}{_JOIN}{_FILL}{_T}"),
     ("joined", rf"{_BETWEEN}{_FILL}{_T}{_TAIL}{words('and|und|et|y|e|en|och|и')}{_FILL}{_T}"),
     ("pair", rf"{_FROM}{_FILL}{_T}{_TAIL}{words('al?|au|alle|do')}{_FILL}{_T}"),
@@ -136,13 +136,12 @@ def intervals(text: str, duration: float | None) -> tuple[list[Interval], list[T
         if kind != "neither":
             named = [times[place] for place in range(start, end) if place in times]
             said = "".join(times[i].text if i in times else marked[i] for i in range(start, end))
-            told = kind != "joined" or TIMED in match[0] or "." in said
-            told = told or _TOLD.search(marked, max(0, start - 30), start) is not None
             counted, bare = bool(_COUNTED.match(marked, end)), match[0][0] == BARE
+            told = kind != "joined" or TIMED in match[0] or "." in said
+            told = told or bool(bare and _TOLD.search(marked, max(0, start - 30), start))
             if told or not (counted and bare):
-                found.append(
-                    Interval(*_window(kind, named, duration), said, told or counted == bare)
-                )
+                sure = told or not (counted or bare)
+                found.append(Interval(*_window(kind, named, duration), said, sure))
     return found, list(times.values())
 
 
