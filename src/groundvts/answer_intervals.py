@@ -56,24 +56,24 @@ def _either(edge: str) -> str:
 
 
 def _labelled(one: str, other: str) -> str:
-    """Two named times: "starts at 3 s and ends at 7 s", "start: 3, end: 7"."""
+    """Named times: "starts at 3 s and ends at 7 s", "start: 3, end: 7", "at 3 s, ends at 7 s"."""
     joint = words("and|then|while|its?|the|this|event|t|und|et|y|e|en|и|se", "并|且|而")
     between = rf"{_TAIL}[;.|/\[]?\s?(?:(?:{_JOIN}|{joint})\s?){{0,3}}"
-    return rf"{one}{_FILL}{_T}{between}{other}{_FILL}{_T}"
+    return rf"{one}{_T}{between}{other}{_FILL}{_T}"
 
 
 _BETWEEN = words("between|zwischen|entre|tussen|tra|fra|mellan|между")
 _FROM = words("de|da|du|dal|dalle|desde|des|dès|od")
 # What an interval is, and how it is written; of two that begin together the upper one counts.
 _KINDS = (
-    ("pair", _labelled(_STARTS, _ENDS)),
-    ("swapped", _labelled(_ENDS, _STARTS)),
+    ("pair", _labelled(_STARTS + _FILL, _ENDS)),
+    ("swapped", _labelled(_ENDS + _FILL, _STARTS)),
     (
         "pair",
         rf"{_STARTS}[\s|,/]{{0,3}}(?:and\s)?{_ENDS}\s?(?:times?)?[\s|:-]{{0,40}}{_T}[\s|,]+{_T}",
     ),
     ("pair", rf"{words('at|from|between|times?|timestamps?|moment')}{_FILL}{BARE},\s{TIMED}"),
-    ("pair", _labelled(f"(?={_T})", _ENDS)),
+    ("pair", _labelled("", _ENDS)),
     ("pair", rf"\[\s?{_T}\.?(?:\s?[,;]\s?|\s(?:and\s)?){_T}[.\s]?\]"),
     ("joined", rf"{_T}{_TAIL}{_JOIN}{_FILL}{_T}"),
     ("joined", rf"{_BETWEEN}{_FILL}{_T}{_TAIL}{words('and|und|et|y|e|en|och|и')}{_FILL}{_T}"),
