@@ -28,13 +28,14 @@ HIGHLIGHT_ANSWERS = [row[0] for row in HIGHLIGHTS] + [
     for case in listed(test)
 ]  # fmt: skip
 RESPONSES = [row[0] for row in listed(test_qa.test_the_option_that_a_response_names)]
+RESPONSES += [row[0] for row in test_qa.SAID]
 RESPONSES += [
     row[0] for row in listed(test_qa.test_the_official_reader_takes_the_first_single_letter_up_to_d)
 ]
 
 
 @pytest.mark.parametrize("duration", [100.0, None])
-@pytest.mark.parametrize("answer", [row[0] for row in TABLE])
+@pytest.mark.parametrize("answer", [row[0] for row in (*TABLE, *test_answers.SAID)])
 def test_a_window_read_differently_has_a_known_cause(answer, duration):
     fixed, official = (parse_windows(answer, duration, p).windows for p in ("fixed", "official"))
     cause = whys.window_cause(answer, duration)
@@ -89,6 +90,9 @@ def test_a_choice_read_differently_has_a_known_cause(response):
         ("my friend arrives at 5 s", whys.ONE),
         ("first seen at 5 s, until the end", whys.BOTH),
         ("die letzten 5 Sekunden", whys.ENGLISH),
+        ("<think>1s to 2s</think><answer>3 to 7</answer>", whys.THINKING),
+        ("<think>from 1s to 2s he", whys.THINKING),
+        ("Not from 1s to 2s. Final answer: 3s to 7s", whys.THINKING),
     ],
 )
 def test_the_cause_of_a_window(answer, cause):
@@ -115,6 +119,7 @@ def test_without_a_duration_the_first_seconds_are_not_read():
         ("important: [4, 6]", [whys.MISSED]),
         ("important: -3 to 3", [whys.MINUS]),
         ("important: 2 and 3 people", [whys.LOOSE]),
+        ("<think>important: 2 to 4</think>important: 6 to 8", [whys.THINKING]),
     ],
 )
 def test_the_causes_of_highlights(answer, causes):

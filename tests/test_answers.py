@@ -105,6 +105,223 @@ def test_any_junk_is_read_within_a_second(pieces, seed):
         assert time.perf_counter() - began < 1
 
 
+# fmt: off
+SAID = [  # windows of a video of 100 s, or why there are none
+    ("<think>She enters at <timestep>0.00 to 3.20</timestep> ...</think>"
+     "<answer>12.54 to 17.83</answer>", [(12.54, 17.83)]),
+    ("<think>From 0.0 to 5.0 there is a table. From 5.0 to 9.0 the", "unfinished"),
+    ('{"query": "someone puts 2 to 3 books away", "relevant_windows": [["12.0", "15.5"]]}',
+     [(12, 15.5)]),
+    ("2 bags between 3 and 4 chairs, from 14.0 to 19.0 seconds", [(14, 19)]),
+    ("The event's start time is 3.0 seconds and its end time is 9.0 seconds", [(3, 9)]),
+    ("opens at 3.2 seconds and finishes at 7.5 seconds", [(3.2, 7.5)]),
+    ("The person opens the door at 3.2 seconds and finishes at 7.5 seconds.", [(3.2, 7.5)]),
+    ("between timestamps 3.0s and 9.0s", [(3, 9)]),
+    ("3.0,9.0 seconds", [(3, 9)]),
+    ("3.0, 9.0 seconds", [(3, 9)]),
+    ("The moment is at 3.0,9.0 seconds.", [(3, 9)]),
+    ("starts at 3 s and lasts until 9 s", [(3, 9)]),
+    ("It starts at 3.0 seconds and it lasts until 9.0 seconds", [(3, 9)]),
+    ("<timestep>12.54 to 17.83</timestep>", [(12.54, 17.83)]),
+    ("[12.54s - 17.83s]", [(12.54, 17.83)]),
+    ("00:12 - 00:17", [(12, 17)]),
+    ("从12.5秒到17.8秒", [(12.5, 17.8)]),
+    ("开始于3秒,结束于9秒", [(3, 9)]),
+    ("开始于3秒，结束于9秒。", [(3, 9)]),
+    ("开始时间为3.0秒，结束时间为9.0秒", [(3, 9)]),
+    ("该事件发生在3.0秒至9.0秒之间。", [(3, 9)]),
+    ("3.0s到9.0s", [(3, 9)]),
+    ("在视频的第3秒到第9秒", [(3, 9)]),
+    ("开始：00:03，结束：00:09", [(3, 9)]),
+    ("事件从 00:03 开始，到 00:09 结束", [(3, 9)]),
+    ('<thinking>From 1 to 2</thinking>\n\n3.0 - 9.0', [(3, 9)]),
+    ("<REASON>From 1 to 2</REASON><ANSWER>3.0 - 9.0</ANSWER>", [(3, 9)]),
+    ("From 1 to 2 he sits.</think> From 3.0s to 9.0s.", [(3, 9)]),
+    ("<think>a 1 to 2</think>b<think>2 to 4</think><answer>[3, 9]</answer>", [(3, 9)]),
+    ("<think>a</think><answer>3.0 to 9.", [(3, 9)]),
+    ("<answer>1 to 2</answer> Wait. <answer>3 to 9</answer>", [(3, 9)]),
+    ("<think>From 1 to 2 <answer>3 to 9</answer>", [(3, 9)]),
+    ("<answer>(3.0, 9.0)</answer>", [(3, 9)]),
+    ("<answer><3.0, 9.0></answer>", [(3, 9)]),
+    ('<think>1 to 2</think>\\boxed{3.0, 9.0}', [(3, 9)]),
+    ('It is \\boxed{[3.0, 9.0]}.', [(3, 9)]),
+    ('From 1 to 2 no. \\boxed{3.0 \\text{ to } 9.0}', [(3, 9)]),
+    ('starts at \\boxed{3.0} seconds and ends at \\boxed{9.0} seconds', [(3, 9)]),
+    ('```json\n{"start_time": 3.0, "end_time": 9.0}\n```', [(3, 9)]),
+    ('```json\n[{"start": "00:03", "end": "00:09", "description": "2 to 3 books"}]\n```', [(3, 9)]),
+    ('{"description": "2 to 3 books", "timestamps": [3.0, 9.0]}', [(3, 9)]),
+    ('{"answer": {"start": 3, "end": 9}}', [(3, 9)]),
+    ('{"reasoning": "from 1.0s to 2.0s he sits", "answer": "3.0 to 9.0"}', [(3, 9)]),
+    ("{'query': '2 to 3 books', 'windows': [[3, 9], [12, 15]]}", [(3, 9), (12, 15)]),
+    ('{"video": "x", "frames": [1, 2], "moment": [3, 9]}', [(3, 9)]),
+    ('{"windows": [[3.0, 9.0]], "scores": [0.9, 0.8]}', [(3, 9)]),
+    ('{"query": "someone puts 2 to 3 books away", "relevant_windows": [[12.0, 15.5]', [(12, 15.5)]),
+    ("Query: someone puts 2 to 3 books away. Time: 12 to 15", [(12, 15)]),
+    ('The event "someone puts 2 to 3 books away" happens from 12 to 15.', [(12, 15)]),
+    ("someone puts 2 to 3 books away", "no_window"),
+    ("First, from 0.0 to 5.0 there is a table. Final answer: from 12.0 to 15.0", [(12, 15)]),
+    ("First, from 0.0s to 5.0s. **Final Answer:** 12.0 - 15.0", [(12, 15)]),
+    ("From 0 to 5 s nothing. Therefore, the event happens from 12 s to 15 s.", [(12, 15)]),
+    ("From 0 to 5 s nothing. The answer is 12 s to 15 s.", [(12, 15)]),
+    ("Answer: 12.0, 15.0", [(12, 15)]),
+    ('### Answer\n12.0 - 15.0', [(12, 15)]),
+    ("The given query happens in 3.0 - 9.0 seconds.", [(3, 9)]),
+    ("The event occurs from approximately 3.0s to 9.0s.", [(3, 9)]),
+    ("**00:03 - 00:09**", [(3, 9)]),
+    ("[00:03, 00:09]", [(3, 9)]),
+    ("00:00:03.5 → 00:00:09.0", [(3.5, 9)]),
+    ("Start: 3.0s, End: 9.0s", [(3, 9)]),
+    ("Start Time: 3.0 | End Time: 9.0", [(3, 9)]),
+    ('- **Start:** 00:03\n- **End:** 00:09', [(3, 9)]),
+    ('| Start | End |\n|---|---|\n| 3.0 | 9.0 |', [(3, 9)]),
+    ("t=3.0s to t=9.0s", [(3, 9)]),
+    ("at 3.0s until 9.0s", [(3, 9)]),
+    ("between the 3.0 second and the 9.0 second", [(3, 9)]),
+    ("3.0 s through 9.0 s", [(3, 9)]),
+    ("starts around the 3.0-second mark and ends around the 9.0-second mark", [(3, 9)]),
+    ("The event begins at second 3 and concludes at second 9", [(3, 9)]),
+    ("<start>3.0</start><end>9.0</end>", [(3, 9)]),
+    ("<t_start>3.0</t_start><t_end>9.0</t_end>", [(3, 9)]),
+    ("start_time=3.0, end_time=9.0", [(3, 9)]),
+    ('start: 3.0\nend: 9.0', [(3, 9)]),
+    ("The start timestamp is 3.0 and the end timestamp is 9.0", [(3, 9)]),
+    ("The starting time is 3.0 s, while the ending time is 9.0 s", [(3, 9)]),
+    ("from second 3.0 to second 9.0", [(3, 9)]),
+    ("from 3.0 seconds up to 9.0 seconds", [(3, 9)]),
+    ("It appears at 3.0 s, ending at 9.0 s", [(3, 9)]),
+    ("3.0s-9.0s", [(3, 9)]),
+    ("0:03–0:09", [(3, 9)]),
+    ("from 00:03.5 to 00:09.5", [(3.5, 9.5)]),
+    ("The video clip from 3 to 9 shows a dog.", [(3, 9)]),
+    ("3 to 9 shows the person", [(3, 9)]),
+    ("between 3 and 9", [(3, 9)]),
+    ("between 3 and 9 shows the dog", [(3, 9)]),
+    ("from 3.0s to 9.0s, and from 12.0s to 15.0s", [(3, 9), (12, 15)]),
+    ("◁think▷1 to 2◁/think▷3 to 9", [(3, 9)]),
+    ("<think>x</think><answer><|begin_of_box|>3.0 to 9.0<|end_of_box|></answer>", [(3, 9)]),
+    ("<think>1 to 2</think>", "no_window"),
+    ("<SUMMARY>1 to 2</SUMMARY><REASONING>1 to 4</REASONING><CONCLUSION>3 to 9</CONCLUSION>",
+     [(3, 9)]),
+    ("The relevant segment: 3 seconds – 9 seconds", [(3, 9)]),
+    ("The person is seen from the 3-second mark to the 9-second mark.", [(3, 9)]),
+    ("from 3.0 sec to 9.0 sec", [(3, 9)]),
+    ("[[3.0, 9.0], [12.0, 15.0]]", [(3, 9), (12, 15)]),
+    ("Timestamps: 3.0, 9.0", [(3, 9)]),
+    ("start=3.0s end=9.0s", [(3, 9)]),
+    ("Das Ereignis beginnt bei 3,0 s und endet bei 9,0 s", [(3, 9)]),
+    ("L'événement commence à 3,0 s et se termine à 9,0 s", [(3, 9)]),
+    ("El evento comienza en 3.0 s y termina en 9.0 s", [(3, 9)]),
+    ("開始時間は3秒、終了時間は9秒", [(3, 9)]),
+    ("3.0秒から9.0秒", [(3, 9)]),
+    ("event started at 3.0 and finished at 9.0", [(3, 9)]),
+    ("[3.0s, 9.0s]", [(3, 9)]),
+    ("3.0 seconds to 9.0 seconds.", [(3, 9)]),
+    ("from 3.0s to the 9.0s", [(3, 9)]),
+    ("between 3.0 and 9.0 seconds into the video", [(3, 9)]),
+    ("It occurs during 3.0 - 9.0.", [(3, 9)]),
+    ("It occurs between 0:03 and 0:09 (6 seconds).", [(3, 9)]),
+    ('Starts: 3.0s\nEnds: 9.0s\nDuration: 6.0s', [(3, 9)]),
+    ("from 3.0 to 9.0 secs", [(3, 9)]),
+    ('Here\'s the result: {"query": "2 to 3 books", "start": 3, "end": 9}', [(3, 9)]),
+    ("The span lies at [3.0 , 9.0] of the [0, 30] video", [(3, 9), (0, 30)]),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("answer", "expected"), SAID)
+def test_what_released_models_say_is_read(answer, expected):
+    parsed = parse_windows(answer, 100.0)
+    assert (list(parsed.windows) or parsed.failure) == expected
+
+
+# fmt: off
+ALIKE = [  # all of them say 3 to 9 s
+    '<think>Let me see <answer>1 to 2</answer> hmm</think>\n<answer>3.0 to 9.0</answer>',
+    'Reasoning: from 0 to 5 a table.\n\nAnswer: [3.0, 9.0]',
+    '<answer>{"start": 3.0, "end": 9.0}</answer>',
+    '```json\n{\n  "relevant_windows": [\n    {"start": 3.0, "end": 9.0}\n  ]\n}\n```',
+    '{"relevant_windows": [{"start_time": "00:03", "end_time": "00:09", "confidence": 0.9}]}',
+    '[{"timestamp": [3.0, 9.0], "label": "2 to 3 books"}]', '{"time_range": "3.0s - 9.0s"}',
+    '{"start_seconds": 3.0, "end_seconds": 9.0}', '{"timestamps": "3.0,9.0"}',
+    '{"timestamp": "00:03-00:09"}', '{"answer": "The event happens from 3.0 to 9.0 seconds."}',
+    '{"question": "Who lifts 2 to 3 bags?", "answer": [3.0, 9.0]}',
+    '{"description": "between 3 and 4 chairs", "interval": {"from": 3.0, "to": 9.0}}',
+    '{"duration": 30.0, "relevant_windows": [[3, 9]]}',
+    '{"video_length": 30, "segments": [{"start": 3, "end": 9}]}',
+    '{"result": {"query": "between 2 and 4 dogs", "windows": [["3", "9"]]}}',
+    "Query: 'between 2 and 4 dogs'. From 3.0 to 9.0.",
+    "2 to 3 people walk 4 to 5 dogs at 3.0s to 9.0s", "In the clip 3 to 9 seconds",
+    "1. 3.0s - 9.0s", "Event 1: 3.0 - 9.0", "There are 3 to 4 dogs. They run from 3 to 9.",
+    '<think>\n\n</think>\n\nFrom 3.0s to 9.0s.', "<THINK>1 to 2</THINK><Answer>3 to 9</Answer>",
+    '<think>1 to 2</think>\n<answer>\n3.0 to 9.0\n</answer>\n',
+    "<reason>from 0 to 2</reason><time>3.0 to 9.0</time>", "So the final answer is [3.0, 9.0].",
+    "**Time:** 0:03 – 0:09", "Time range: 00:03–00:09", "It's 3-9s", "3s to 9s (approx.)",
+    "approximately 3 – 9 seconds", "roughly from 3 seconds to 9 seconds",
+    "The action takes place at 00:03-00:09.", "from 00:00:03 to 00:00:09", "from 3s until 9s",
+    "it begins at 3s, and ends at 9s", "starts: 3, ends: 9", "Start 3 End 9",
+    "[start: 3.0, end: 9.0]", "starting from 3.0 seconds to 9.0 seconds",
+    "the moment spans 3.0 to 9.0 seconds", "between second 3 and second 9",
+    "第3秒至第9秒", "3秒~9秒",
+    "视频中3.0-9.0秒", "时间段为[3.0, 9.0]", "从0:03到0:09", "由3秒到9秒",
+    "起始时间：3.0秒，结束时间：9.0秒", "起始时间3秒，终止时间9秒",
+    "答案：3.0秒到9.0秒", "von Sekunde 3 bis Sekunde 9", "desde el segundo 3 hasta el segundo 9",
+    "du second 3 au second 9", "entre 3 et 9 secondes", "da 3 a 9 secondi", "от 3 до 9 секунд",
+    "3초부터 9초까지", "3.0초 ~ 9.0초", "3秒から9秒の間", "(3.0s, 9.0s)", "3.0 -> 9.0",
+    "3.0 and 9.0",
+    "3.0s and 9.0s", "{3.0, 9.0}", "start_time: 00:03, end_time: 00:09",
+    "The event happens between the timestamps of 3.0 seconds and 9.0 seconds",
+    "timestamps 3.0 to 9.0", "at timestamp 3.0 to 9.0",
+    "starts at timestamp 3.0 and ends at timestamp 9.0", "time: 3.0-9.0", "T: 3.0 - 9.0",
+    "3.0 sec - 9.0 sec", "3.0secs to 9.0secs", "3.00–9.00 s", "window = [3.0, 9.0]",
+    "windows: [[3.0, 9.0]]", "Segment 1: [00:03 - 00:09]",
+    "opens at 3.0 seconds and closes at 9.0 seconds", "enters at 3.0 s and leaves at 9.0 s",
+    "The event occurs at 3.0 seconds and lasts until 9.0 seconds", "lasts from 3 to 9",
+    "goes from 3.0s through 9.0s",
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("answer", ALIKE)
+def test_one_window_in_many_wordings(answer):
+    assert parse_windows(answer, 100.0).windows == ((3.0, 9.0),)
+
+
+@pytest.mark.parametrize(
+    ("answer", "levels", "failure"),
+    [
+        ("<think>very important: 0s to 2s</think>important: 4s to 6s", {2: 3}, None),
+        ("<think>very important: 0s to 2s. From 5", {}, "unfinished"),
+        ("<think>a</think><answer>less important: 0s to 2s", {0: 2}, None),
+        ('{"very important": [[0, 2]], "important": [[4, 6]]}', {0: 4, 2: 3}, None),
+    ],
+)
+def test_highlights_stand_outside_the_reasoning(answer, levels, failure):
+    parsed = parse_highlights(answer, 100.0)
+    assert (parsed.levels, parsed.failure) == (levels, failure)
+
+
+# fmt: off
+TAGS = ["<think>", "</think>", "<answer>", "</answer>", "\\boxed{", "{", "}", '{"', '"', "\\", "'",
+        '":', '"a":', '{"start": ', '"end": 3, ', "answer: ", "final ", "1 to 2 books, ", "[/a",
+        " ", "start and end ", "◁think▷", "答案", "3.0,", "```", "<think>1 to 2</think>"]
+# fmt: on
+
+
+@pytest.mark.parametrize("piece", TAGS)
+def test_many_tags_and_quotes_are_read(piece):
+    text = (piece * 20_000)[:20_000]
+    parsed = parse_windows(text, 100.0)
+    assert (parsed.failure is None) == bool(parsed.windows)
+    assert all(0 <= clip < 50 for clip in parse_highlights(text, 100.0).levels)
+
+
+@given(st.lists(st.sampled_from(TAGS)).map("".join))
+def test_any_tags_and_quotes_are_read_or_fail_with_a_reason(answer):
+    parsed = parse_windows(answer, 100.0)
+    assert (parsed.failure is None) == bool(parsed.windows)
+    parse_highlights(answer)
+
+
 @pytest.mark.parametrize(
     ("grades", "level"),
     [

@@ -48,3 +48,33 @@ def test_real_records_score_alike_with_their_published_annotations(reference_dat
     record = json.loads((tmp_path / "s.json").read_text())
     assert record["counts"] == {"asked": 3720, "scored": 3720, "failed": 0}
     assert round(record["metrics"]["R1@0.5"]["value"], 2) == 56.40
+
+
+@pytest.mark.parametrize("benchmark", ["charades_sta", "activitynet_captions", "tacos"])
+def test_annotations_and_submission_of_moment_detr_score_under_the_benchmarks_name(
+    tmp_path, capsys, benchmark
+):
+    asked = [
+        {"qid": number, "query": query, "vid": "3MSZA", "duration": 30.96}
+        | {"relevant_windows": [[0.0, 10.0]]}
+        for number, query in enumerate(("she sits.", "she stands"))
+    ]
+    given = [
+        {key: row[key] for key in ("qid", "query", "vid")}
+        | {"pred_relevant_windows": [[0, 10 - 5 * row["qid"], 0.9], [20, 30, 0.1]]}
+        for row in reversed(asked)
+    ]
+    truth, answers, out = (tmp_path / name for name in ("a.jsonl", "s.jsonl", "score.json"))
+    answers.write_text("\n".join(map(json.dumps, given)))
+    words = ["score", benchmark, "--annotations", str(truth), "--predictions", str(answers),
+             "--resamples", "10", "--out", str(out)]  # fmt: skip
+    for text in ("\n".join(map(json.dumps, asked)), json.dumps(asked, indent=1)):
+        truth.write_text(text)
+        cli.main(words)
+        record = json.loads(out.read_text())
+        assert (record["dataset"], record["metrics"]["mIoU"]["value"]) == (benchmark, 75.0)
+    answers.write_text(answers.read_text().replace("3MSZA", "AAAAA"))
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 2
+    assert "'0' is of '3MSZA' and 'she sits.', not of 'AAAAA'" in capsys.readouterr().err

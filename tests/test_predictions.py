@@ -102,6 +102,44 @@ def test_a_list_lines_a_byte_order_mark_and_crlf_are_the_same(tmp_path, rows):
         assert (found.moments is None) == (expected.moments is None)
 
 
+@pytest.mark.parametrize("rows", [[OWN], [SUBMITTED], [RECORD]])
+def test_objects_of_records_are_read(tmp_path, rows):
+    expected = read(tmp_path, rows).predictions
+    for document in (
+        {"predictions": rows},
+        {"version": 1, "results": rows},
+        {"a": rows[0]},
+        rows[0],
+    ):
+        for indent in (None, 1):
+            assert read(tmp_path, json.dumps(document, indent=indent)).predictions == expected
+    lines = tmp_path / "p.jsonl"
+    lines.write_text(json.dumps(rows, indent=1))
+    assert read_prediction_file(lines, "d").predictions == expected
+
+
+@pytest.mark.parametrize("windows", [[0, 5], [[0, 5]], None])
+def test_windows_may_stand_in_ans(tmp_path, windows):
+    row = {key: value for key, value in RECORD.items() if key != "pred"} | {"ans": windows}
+    if windows is None:
+        with pytest.raises(BadInput, match="no `pred`; add it"):
+            read(tmp_path, [row])
+    else:
+        assert one(tmp_path, row) == one(tmp_path, RECORD)
+
+
+def test_the_truth_may_stand_elsewhere(tmp_path):
+    for row, leave in ((RECORD, ("span",)), (QUESTION, ("span", "ans"))):
+        expected = one(tmp_path, row)
+        path = write(tmp_path, [{key: value for key, value in row.items() if key not in leave}])
+        (found,) = read_prediction_file(path, "d", truth=False).predictions
+        assert found == expected
+        with pytest.raises(
+            BadInput, match=r"no `span`; add it \(or name --annotations\)|ans is no"
+        ):
+            read_prediction_file(path, "d")
+
+
 # ---- failures of one query
 
 
@@ -113,6 +151,26 @@ def test_a_null_is_a_failure(tmp_path, pred):
         for row in (OWN | {"windows": pred}, SUBMITTED | {"pred_relevant_windows": pred}):
             if pred != [None, None]:
                 assert one(tmp_path, row).failure == "no_window"
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf"), None])
+def test_a_number_that_is_none_is_a_failure_of_its_query_alone(tmp_path, broken):
+    for window in ([broken, broken], [0, broken], [[0, 5], [broken, 9]]):
+        first, second = read(tmp_path, [RECORD, RECORD | {"pred": window}]).predictions
+        assert (first.failure, second.windows, second.failure) == (None, (), "no_window")
+    row = SUBMITTED | {
+        "pred_relevant_windows": [[0, 1, broken]],
+        "pred_saliency_scores": [1, broken],
+    }
+    found = one(tmp_path, row)
+    assert (found.windows, found.failure, found.saliency) == ((), "no_window", ())
+
+
+@pytest.mark.parametrize("token", ["NaN", "1e999", "-Infinity"])
+def test_tokens_of_other_json_writers_are_read(tmp_path, token):
+    text = f'{{"id": "a", "windows": [[0, {token}]]}}\n{{"id": "b", "windows": [[0, 5]]}}'
+    first, second = read(tmp_path, text).predictions
+    assert (first.failure, second.failure) == ("no_window", None)
 
 
 def test_a_reversed_window_is_a_failure_if_it_is_the_first_and_keeps_its_rank(tmp_path):
@@ -157,6 +215,28 @@ def test_ids_that_do_not_match_are_named(ids, asked, message):
     if "without" not in message and "prediction:" not in message:
         with pytest.raises(BadInput, match=re.escape(message)):
             match_predictions(given(*ids), moments(*asked), complete=True)
+
+
+@pytest.mark.parametrize(
+    ("about", "fits"),
+    [
+        ({"video": "va", "query": " q. "}, True),
+        ({"vid": "va.mp4"}, True),
+        ({"query": None}, True),
+        ({"video": "vb"}, False),
+        ({"vid": "vb", "query": "q"}, False),
+        ({"video": "va", "query": "another"}, False),
+    ],
+)
+@pytest.mark.parametrize("row", [OWN, SUBMITTED])
+def test_a_prediction_of_another_video_or_query_is_refused(tmp_path, row, about, fits):
+    key = "id" if "id" in row else "qid"
+    file = read(tmp_path, [row | {key: "a"} | about])
+    if fits:
+        match_predictions(file, moments("a"))
+    else:
+        with pytest.raises(BadInput, match=r"p\.json: 'a' is of 'va' and 'q', not of 'v"):
+            match_predictions(file, moments("a"))
 
 
 def test_missing_predictions_are_completed_on_demand():

@@ -10,8 +10,15 @@ from decimal import Decimal
 from functools import partial
 
 from groundvts.answer_intervals import Interval, intervals
+from groundvts.answer_parts import concluded, final_part
 from groundvts.answer_times import clean, mark_times
-from groundvts.answers import Window, format_highlights, parse_highlights, parse_windows
+from groundvts.answers import (
+    Window,
+    format_highlights,
+    parse_highlights,
+    parse_windows,
+    said_intervals,
+)
 from groundvts.official_answers import official_window
 
 # Of windows.
@@ -31,6 +38,7 @@ BOTH = "one number beside words of both the beginning and the end is not read"
 ENGLISH = "the first or last seconds, and the end, are known in English only"
 UNKNOWN = "what counts from the beginning is not read where the duration is unknown"
 ORDER = "the first number is the start, though it is called the end"
+THINKING = "reasoning is read as the answer"
 # Of highlights.
 LESS = "less important read as important"
 GOES_ON = "each interval goes on for one clip"
@@ -42,8 +50,8 @@ MISSED = 'an interval that is empty, or that no "to", "and" or dash joins, is mi
 OTHER = "read differently"
 
 CAUSES = (SEVERAL, REVERSED, MINUS, CLOCK, UNIT, WRITING, LONG, ELSEWHERE, LOOSE, ONE, CLIPPED,
-          TO_END, BOTH, ENGLISH, UNKNOWN, ORDER, LESS, GOES_ON, SINGLE, BEFORE, IMPORTANCE, WITHIN,
-          MISSED, OTHER)  # fmt: skip
+          TO_END, BOTH, ENGLISH, UNKNOWN, ORDER, THINKING, LESS, GOES_ON, SINGLE, BEFORE,
+          IMPORTANCE, WITHIN, MISSED, OTHER)  # fmt: skip
 
 _WHOLE = "(?<![0-9])[0-9]++"
 _ODD = re.compile(
@@ -78,9 +86,7 @@ def shown_highlights(answer: str, duration: float | None, protocol: str) -> str:
 
 def first_interval(answer: str, duration: float | None) -> Interval | None:
     """The first interval that protocol `fixed` finds, though it may be no usable one."""
-    text = clean(answer)
-    found = intervals(text, duration)[0] or intervals(f"[{text.strip(' .')}]", duration)[0]
-    return found[0] if found else None
+    return next(iter(said_intervals(answer, duration)[0]), None)
 
 
 def window_cause(answer: str, duration: float | None) -> str | None:
@@ -91,6 +97,10 @@ def window_cause(answer: str, duration: float | None) -> str | None:
         return None
     if fixed[:1] == (official,):
         return SEVERAL
+    part = concluded(final_part(answer) or "")
+    said = official_window(part, duration)[0] if part != answer else official
+    if said == (fixed[0] if fixed else None) != official:
+        return THINKING
     said = first_interval(answer, duration)
     if said is None or said.start is None or said.end is None:
         return _invented(answer, duration)
@@ -172,9 +182,9 @@ def highlight_causes(answer: str, duration: float | None) -> list[str]:
         return []
     causes, text, more = [], answer, read.keys() - fixed.keys()
     for cause, rewrite in _UNDONE:
-        text = rewrite(text)
-        last, read = read, _levels(text, duration)
-        causes += [cause] * (read != last)
+        if (undone := rewrite(text)) != text:
+            last, read, text = read, _levels(undone, duration), undone
+            causes += [cause] * (read != last)
     bare = re.sub(r"([0-9])\s?(?:seconds|sec|s)\b", r"\1", text)
     last, read = read, _levels(bare, duration)
     added = [clip for clip, level in last.items() if read.get(clip) != level]
@@ -201,6 +211,7 @@ def _replaced(pattern: str, words: str) -> Callable[[str], str]:
 
 
 _UNDONE: tuple[tuple[str, Callable[[str], str]], ...] = (
+    (THINKING, lambda answer: final_part(answer) or ""),
     (BEFORE, _from_first_level),
     (IMPORTANCE, _replaced(r"\b(?:low|medium)\s+importance", "very important")),
     (LESS, _replaced(r"\b(?:less|least|not)\s+important\b", "low importance")),

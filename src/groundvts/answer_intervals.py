@@ -12,27 +12,29 @@ from groundvts.answer_times import BARE, SECONDS, TIMED, Time, mark_times, words
 
 _T = f"[{TIMED}{BARE}]"
 _TO = words(
-    r"(?:and\s)?(?:(?:lasts|continues|goes|runs|extends)\s)?(?:up\s)?(?:to|until|till?|through|thru)"
-    r"|bis|à|jusqu\s(?:à|au)|hasta|até|fino\sa(?:lla|l)?|tot|до|по|đến|hingga|sampai",
+    r"(?:and\s)?(?:it\s)?(?:(?:lasts|continues|goes|runs|extends)\s)?(?:up\s)?"
+    r"(?:to|until|till?|through|thru)|bis|à|jusqu\s(?:à|au)|hasta|até|fino\sa(?:lla|l)?|tot|до|по|đến|hingga|sampai",
     "到|至|から|부터|에서|إلى|से",
 )
 _JOIN = rf"(?:-{{1,3}}>?|=>|~|\.{{2,3}}|{_TO})"
 _BEFORE = words(
-    "at|about|around|approx\\.?|approximately|roughly|circa|ca\\.?|the|time|timestamp|is|of|t|mark"
-    f"|video|clip|{SECONDS}|секунды",
-    "第|时间|約|约|大约|在|于",
+    "at|about|around|approx\\.?|approximately|roughly|circa|ca\\.?|the|times?|timestamps?|timesteps?"
+    f"|is|of|t|mark|sec|point|el|la|le|il|video|clip|{SECONDS}|секунды|bei|à|a|en|em|op|в|на",
+    "第|时间|時間|戳|点|約|约|大约|在|于|為|为|是|は",
 )
 _FILL = rf"(?:\s?(?:[~≈:=\[\]]|{_BEFORE})){{0,4}}\s?"
 _TAIL = rf"\.?\s?(?:{words('mark|point', '开始|处|左右|頃')}\s?)?[\],]{{0,2}}\s?"
 _STARTS = words(
-    "starts?|starting|started|begin|begins|beginning|began|anfang|beginn|début|inicio|início|inizio"
-    "|principio|начал[оа]",
-    "开始|开头|開始|始め|最初|처음",
+    "starts?|starting|started|begin|begins|beginning|began|onset|anfang|beginnt?|startet|début"
+    "|commence|inicio|início|inizio|inizia|principio|comienza|empieza|começa|begint|начал[оа]"
+    "|начинается",
+    "开始|起始|开头|開始|始め|最初|처음",
 )
 _ENDS = words(
-    "end|ends|ending|ended|finish|finishes|stops?|stopping|ende|schluss|fin|final|fine|fim|einde"
-    "|slut|конца|конец",
-    "结束|结尾|最后|終了|最後|末尾|終わり|끝",
+    "ends?|ending|ended|finish(?:es|ed|ing)?|stop(?:s|ped|ping)?|conclud(?:es?|ed|ing)"
+    "|terminat(?:es?|ed|ing)|complet(?:es?|ed|ing)|offset|endet?|schluss|fin|finit|final|fine|fim"
+    "|termin[ae]|closes|leaves|exits|disappears|finisce|einde|eindigt|slut|конца|конец|заканчивается",
+    "结束|终止|结尾|最后|終了|最後|末尾|終わり|끝",
 )
 _FIRST = words(
     "first|initial|opening|ersten?|premi(?:er|ère)s?|primer[oa]s?|prim[ie]|primeir[oa]s|eerste"
@@ -54,20 +56,27 @@ def _either(edge: str) -> str:
 
 
 def _labelled(one: str, other: str) -> str:
-    """Two named times: "starts at 3 s and ends at 7 s", "start: 3, end: 7"."""
-    between = rf"{_TAIL}[;.|/]?\s?(?:(?:{_JOIN}|{words('and|then|it|the|und|et|y')})\s?){{0,3}}"
-    return rf"{one}{_FILL}{_T}{between}{other}{_FILL}{_T}"
+    """Named times: "starts at 3 s and ends at 7 s", "start: 3, end: 7", "at 3 s, ends at 7 s"."""
+    joint = words("and|then|while|its?|the|this|event|t|und|et|y|e|en|и|se", "并|且|而")
+    between = rf"{_TAIL}[;.|/\[]?\s?(?:(?:{_JOIN}|{joint})\s?){{0,3}}"
+    return rf"{one}{_T}{between}{other}{_FILL}{_T}"
 
 
 _BETWEEN = words("between|zwischen|entre|tussen|tra|fra|mellan|между")
 _FROM = words("de|da|du|dal|dalle|desde|des|dès|od")
 # What an interval is, and how it is written; of two that begin together the upper one counts.
 _KINDS = (
-    ("pair", _labelled(_STARTS, _ENDS)),
-    ("swapped", _labelled(_ENDS, _STARTS)),
-    ("pair", rf"\[\s?{_T}\.?(?:\s?[,;]\s?|\s){_T}[.\s]?\]"),
-    ("pair", rf"{_T}{_TAIL}{_JOIN}{_FILL}{_T}"),
-    ("pair", rf"{_BETWEEN}{_FILL}{_T}{_TAIL}{words('and|und|et|y|e|en|och|и')}{_FILL}{_T}"),
+    ("pair", _labelled(_STARTS + _FILL, _ENDS)),
+    ("swapped", _labelled(_ENDS + _FILL, _STARTS)),
+    (
+        "pair",
+        rf"{_STARTS}[\s|,/]{{0,3}}(?:and\s)?{_ENDS}\s?(?:times?)?[\s|:-]{{0,40}}{_T}[\s|,]+{_T}",
+    ),
+    ("pair", rf"{words('at|from|between|times?|timestamps?|moment')}{_FILL}{BARE},\s{TIMED}"),
+    ("pair", _labelled("", _ENDS)),
+    ("pair", rf"\[\s?{_T}\.?(?:\s?[,;]\s?|\s(?:and\s)?){_T}[.\s]?\]"),
+    ("joined", rf"{_T}{_TAIL}{_JOIN}{_FILL}{_T}"),
+    ("joined", rf"{_BETWEEN}{_FILL}{_T}{_TAIL}{words('and|und|et|y|e|en|och|и')}{_FILL}{_T}"),
     ("pair", rf"{_FROM}{_FILL}{_T}{_TAIL}{words('al?|au|alle|do')}{_FILL}{_T}"),
     ("pair", rf"{_T}\s?(?:和|与|と|와|과){_FILL}{_T}\s?(?:之间|之間|の間|사이)"),
     ("neither", rf"{_PAST}\s{_ARTICLE}(?:{_FIRST}|{_LAST})\s?{_T}"),
@@ -75,6 +84,11 @@ _KINDS = (
     ("tail", _either(_LAST)),
     ("head", rf"{_STARTS}{_FILL}{_JOIN}{_FILL}{_T}"),
     ("rest", rf"{_T}{_TAIL}{_JOIN}\s?{_ARTICLE}{_ENDS}(?!{_FILL}{_T})"),
+)
+# What says that two bare numbers are times, and what that they count something.
+_TOLD = re.compile(rf"(?:^|[:=\[|]|{words('from|during|within|von|van|с|od')}|从|{_BEFORE})\s?$")
+_COUNTED = re.compile(
+    r"\s(?!(?:as|is|was|this|dans|mais)\b)[a-z]+s\b|\s?[个個本张張只隻把人名位次件条條辆杯瓶块]"
 )
 
 
@@ -85,11 +99,15 @@ def _patterns() -> list[tuple[str, re.Pattern]]:
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval (s) and its words; start is None where the video's duration is needed."""
+    """An interval (s), its words, and whether it is `sure` that they are of time.
+
+    start is None where the video's duration is needed.
+    """
 
     start: float | None
     end: float | None
     text: str
+    sure: bool = True
 
     @property
     def failure(self) -> str | None:
@@ -118,7 +136,12 @@ def intervals(text: str, duration: float | None) -> tuple[list[Interval], list[T
         if kind != "neither":
             named = [times[place] for place in range(start, end) if place in times]
             said = "".join(times[i].text if i in times else marked[i] for i in range(start, end))
-            found.append(Interval(*_window(kind, named, duration), said))
+            counted, bare = bool(_COUNTED.match(marked, end)), match[0][0] == BARE
+            told = kind != "joined" or TIMED in match[0] or "." in said
+            told = told or bool(bare and _TOLD.search(marked, max(0, start - 30), start))
+            if told or not (counted and bare):
+                sure = told or not (counted or bare)
+                found.append(Interval(*_window(kind, named, duration), said, sure))
     return found, list(times.values())
 
 

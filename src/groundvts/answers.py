@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from groundvts.answer_intervals import Interval, intervals
-from groundvts.answer_times import clean
+from groundvts.answer_parts import concluded, final_part
+from groundvts.answer_times import Time, clean
 from groundvts.errors import BadInput
 from groundvts.official_answers import official_spans, official_window
 
@@ -36,7 +37,8 @@ class ParsedAnswer:
     """What an answer says: windows (s) in text order, or why none can be read.
 
     failure: None | "no_window" | "one_number" | "no_duration" (the answer counts from the end of
-    a video of unknown duration) | "reversed"; detail: one line, or None.
+    a video of unknown duration) | "reversed" | "unfinished" (cut within its reasoning); detail:
+    one line, or None.
     """
 
     windows: tuple[Window, ...] = ()
@@ -49,8 +51,8 @@ class ParsedHighlights:
     """What an answer says of a video's clips: the level (4, 3, 2) of each one named, or a failure.
 
     failure, the reason of the first interval that cannot be used: None | "no_window" (there is
-    none) | "no_level" (none stands before it) | "no_duration" | "reversed" | "outside"; detail:
-    one line, or None.
+    none) | "no_level" (none stands before it) | "no_duration" | "reversed" | "outside" |
+    "unfinished" (cut within its reasoning); detail: one line, or None.
     """
 
     levels: Mapping[int, int] = field(default_factory=dict)
@@ -74,12 +76,10 @@ def parse_windows(
     if protocol == "official":
         window, failure = official_window(answer, duration)
         return ParsedAnswer((window,) if window else (), failure)
-    text = clean(answer)
-    found, times = intervals(text, duration)
-    if not found:  # two times and nothing else
-        found, _ = intervals(f"[{text.strip(' .')}]", duration)
+    found, times = said_intervals(answer, duration)
     if not found:
-        failure = "one_number" if len(times) == 1 else "no_window"
+        cut = final_part(answer) is None
+        failure = "unfinished" if cut else "one_number" if len(times) == 1 else "no_window"
         return ParsedAnswer(failure=failure, detail=", ".join(t.text for t in times[:4]) or None)
     if found[0].failure:
         return ParsedAnswer(failure=found[0].failure, detail=found[0].text)
@@ -89,6 +89,23 @@ def parse_windows(
         late = [end for _, end in windows if end > duration]
         remarks += [f"ends {end - duration:.2f} s after the video" for end in late]
     return ParsedAnswer(windows, detail="; ".join(remarks) or None)
+
+
+def said_intervals(answer: str, duration: float | None) -> tuple[list[Interval], list[Time]]:
+    """The intervals that protocol `fixed` finds in an answer, usable or not, and all times.
+
+    What may count something else is left out before the first interval that is surely of time.
+    """
+    found, times, part = [], [], final_part(answer) or ""
+    for text in map(clean, dict.fromkeys((concluded(part), part))):
+        found, times = intervals(text, duration)
+        if len(times) == 2 and not found:  # and nothing else, but for a label
+            alone = re.sub(r"^[^0-9:]{0,60}:\s", "", text).strip(" .")
+            found, _ = intervals(f"[{alone}]", duration)
+        if found:
+            break
+    first = next((place for place, one in enumerate(found) if one.sure), 0)
+    return found[first:], times
 
 
 def check_time_format(time_format: str) -> None:
@@ -147,7 +164,8 @@ def parse_highlights(
     meant. A clip with several levels has the highest. An interval that cannot be used is left out
     and named (protocol `official`: not named).
     """
-    text = clean(answer)
+    part = final_part(answer)
+    text = clean(part or "")
     if text.strip(" .").lower() == NO_HIGHLIGHTS:
         return ParsedHighlights()
     length = LONGEST_VIDEO if duration is None else min(duration, LONGEST_VIDEO)
@@ -170,7 +188,8 @@ def parse_highlights(
         if after > clips:
             remarks.append(f"ends after the video: {one.text}")
     remarks += [f"left out, {reason}: {text}" for reason, text in left_out]
-    failure = None if spans else left_out[0][0] if left_out else "no_window"
+    none = "no_window" if part is not None else "unfinished"
+    failure = None if spans else left_out[0][0] if left_out else none
     return ParsedHighlights(_marked(spans, clips), failure, "; ".join(remarks) or None)
 
 

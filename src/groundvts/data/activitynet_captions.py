@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from groundvts.data.documents import Published, Row, captions, entries, read_document_rows
+from groundvts.data.documents import Published, Row, captions, entries, read_rows
 from groundvts.data.folder import without_suffix
 
 
@@ -11,7 +11,7 @@ def read_activitynet_captions(annotations: Path) -> Published:
     """Every sentence as an entry: id VIDEO-N, N counting from 0 per video over the whole file.
 
     In a list the video stands as `video` (a file name), `vid` or `video_id`.
-    Raises BadInput if the file is no JSON document.
+    Raises BadInput if the file cannot be read.
     """
     numbers: Counter[str] = Counter()
 
@@ -22,4 +22,4 @@ def read_activitynet_captions(annotations: Path) -> Published:
             video = without_suffix(video)
         yield from captions(row, video, row.fields.get("duration"), numbers)
 
-    return entries(read_document_rows(annotations), read)
+    return entries(read_rows(annotations), read)

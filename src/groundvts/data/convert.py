@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from groundvts.data.llava_video import read_llava_video
 from groundvts.data.moment import read_moments, write_moments
 from groundvts.data.nextgqa import read_nextgqa
 from groundvts.data.own import read_own
-from groundvts.data.qvhighlights import read_qvhighlights
+from groundvts.data.qvhighlights import in_dialect, read_qvhighlights
 from groundvts.data.tacos import read_tacos
 from groundvts.data.validate import Validation
 from groundvts.errors import BadInput
@@ -79,14 +78,21 @@ def convert(
 
 
 def reader_of(dataset: str, spans: str | Path | None) -> Callable[[Path], Published]:
-    """The reader of a benchmark's annotation file. Raises BadInput if there is none."""
+    """The reader of a benchmark's annotation file, which may be in the dialect of moment_detr.
+
+    Raises BadInput if there is none.
+    """
     if dataset not in READERS:
         raise BadInput(f"{dataset}: no such benchmark; choose one of {', '.join(sorted(READERS))}")
-    if dataset in WITH_SPANS:
-        return partial(READERS[dataset], spans=Path(spans) if spans else None)
-    if spans:
+    if spans and dataset not in WITH_SPANS:
         raise BadInput(f"{spans}: {dataset} has no file of spans; leave it out")
-    return READERS[dataset]
+    given = {"spans": Path(spans) if spans else None} if dataset in WITH_SPANS else {}
+
+    def read(path: Path) -> Published:
+        listed = dataset != "moments" and in_dialect(path)
+        return read_qvhighlights(path) if listed else READERS[dataset](path, **given)
+
+    return read
 
 
 def _paths(annotations: Sequence[str | Path], **given: str | Path | None) -> dict[str, Any]:

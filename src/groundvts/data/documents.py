@@ -51,12 +51,13 @@ def entries(rows: Iterable[Row | Finding], read: Callable[[Row], Published]) -> 
             yield from read(row)
 
 
-def read_rows(path: Path) -> Iterator[Row | Finding]:
+def read_rows(path: Path, own: Iterable[str] = ()) -> Iterator[Row | Finding]:
     """The objects of a JSONL file, or of a JSON document that holds a list or an object of them.
 
-    Raises BadInput for a file that cannot be read, and for a broken document with its line.
+    An object with one of the keys `own` is itself what is looked for. Raises BadInput for a file
+    that cannot be read, and for a broken document with its line.
     """
-    return read_jsonl_rows(path) if _is_jsonl(path) else read_document_rows(path)
+    return read_jsonl_rows(path) if _is_jsonl(path, own) else read_document_rows(path, own)
 
 
 def read_jsonl_rows(path: Path) -> Iterator[Row | Finding]:
@@ -70,12 +71,18 @@ def read_jsonl_rows(path: Path) -> Iterator[Row | Finding]:
         yield row if fields is not None else row.left_out("unreadable_line", wrong)
 
 
-def read_document_rows(path: Path) -> Iterator[Row | Finding]:
-    """The objects of a JSON document that holds a list or an object of them.
+def read_document_rows(path: Path, own: Iterable[str] = ()) -> Iterator[Row | Finding]:
+    """The objects of a JSON document that holds a list, alone in an object or not, or many of them.
 
     Raises BadInput for a file that cannot be read, and for a broken document with its line.
     """
     document, findings = read_document(path)
+    if isinstance(document, dict):
+        lists = [item for item in document.values() if isinstance(item, list)]
+        if not document.keys().isdisjoint(own):
+            document = [document]
+        elif len(lists) == 1 and not any(isinstance(item, dict) for item in document.values()):
+            document = lists[0]
     if isinstance(document, list):
         pairs = [(None, item) for item in document]
     elif isinstance(document, dict):
@@ -218,13 +225,18 @@ def broken_lines(data: bytes) -> dict[int, str]:
     return broken
 
 
-def _is_jsonl(path: Path) -> bool:
-    """By its name, or because one of its first two lines is a whole JSON object."""
-    data = read_text_bytes(path)
-    first = data.strip().split(b"\n", 2)[:2]
-    if path.suffix.lower() == ".jsonl" or first[0].startswith(b"[") or len(first) < 2:
-        return path.suffix.lower() == ".jsonl"
-    return any(_object(line.decode("utf-8", errors="replace"), Counter()) for line in first)
+def _is_jsonl(path: Path, own: Iterable[str]) -> bool:
+    """By its first two lines, else by its name (but where `own`, keys of a record, are given)."""
+    text = read_text_bytes(path).decode("utf-8", errors="replace").strip()
+    first = text.split("\n", 2)[:2]
+    if len(first) > 1 and any(_object(line, Counter()) for line in first):
+        return first[0].strip() != "["
+    if text.startswith("[") or first[0].strip() == "{":
+        return False
+    alone = _object(text, Counter()) if own else None
+    if alone:
+        return not alone.keys().isdisjoint(own)
+    return bool(own) or path.suffix.lower() == ".jsonl"
 
 
 def _object(text: str, keys: Counter[str]) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from dataclasses import fields as fields_of
 from pathlib import Path
 
-from groundvts.data.documents import Published, Row, entries, read_jsonl_rows
+from groundvts.data.documents import Published, Row, entries, read_rows
 from groundvts.data.entry import Entry
 from groundvts.data.moment import Moment
 
@@ -15,7 +15,7 @@ def read_own(annotations: Path) -> Published:
 
     Raises BadInput if the file cannot be read.
     """
-    return entries(read_jsonl_rows(annotations), _read)
+    return entries(read_rows(annotations), _read)
 
 
 def _read(row: Row) -> Published:
@@ -29,7 +29,7 @@ def _read(row: Row) -> Published:
         row.file,
         row.line,
         row.key,
-        f"{fields.get('video')}-{row.line}" if name is None else name,
+        f"{fields.get('video')}-{row.line or row.key}" if name is None else name,
         fields.get("video"),
         fields.get("query"),
         fields.get("duration"),

@@ -1,9 +1,12 @@
-"""QVHighlights: JSONL with several windows per query and three raters' grades of clips."""
+"""QVHighlights: JSONL with several windows per query and three raters' grades of clips.
+
+Other benchmarks are given in the same layout, without grades (moment_detr, lighthouse, CG-DETR).
+"""
 
 from pathlib import Path
 from typing import Any
 
-from groundvts.data.documents import Published, Row, entries, read_jsonl_rows
+from groundvts.data.documents import Published, Row, entries, read_rows, read_text_bytes
 from groundvts.data.entry import Entry
 from groundvts.data.moment import is_finite
 
@@ -15,7 +18,13 @@ def read_qvhighlights(annotations: Path) -> Published:
 
     Raises BadInput if the file cannot be read.
     """
-    return entries(read_jsonl_rows(annotations), _read)
+    return entries(read_rows(annotations), _read)
+
+
+def in_dialect(annotations: Path) -> bool:
+    """Whether a file has the keys of this layout near its beginning."""
+    head = read_text_bytes(annotations)[:20_000]
+    return all(b'"%s"' % key in head for key in (b"qid", b"vid", b"query"))
 
 
 def _read(row: Row) -> Published:

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import replace
 
-from groundvts.data.moment import Moment
+from groundvts.data.folder import without_suffix
+from groundvts.data.moment import Moment, normalise
 from groundvts.errors import BadInput
 from groundvts.metrics.predictions import NOT_PUT, Prediction, PredictionFile
 
@@ -22,10 +23,10 @@ def named_by(file: PredictionFile, moments: Sequence[Moment]) -> PredictionFile:
         return file
     waiting: defaultdict[tuple[str, str], deque[str]] = defaultdict(deque)
     for moment in moments:
-        waiting[moment.video, moment.query_normalised].append(moment.id)
+        waiting[without_suffix(moment.video), moment.query_normalised].append(moment.id)
     named = []
     for place, (own, prediction) in enumerate(zip(file.moments, file.predictions, strict=True)):
-        names = waiting[own.video, own.query_normalised]
+        names = waiting[without_suffix(own.video), own.query_normalised]
         if not names:
             raise BadInput(
                 f"{file.path}, [{place}]: {own.query!r:.60} of {own.video} is not asked, or not so "
@@ -69,7 +70,8 @@ def match_predictions(
     """The prediction of each moment, in the order of the moments.
 
     complete: a moment without one gets the failure `missing`. Raises BadInput if ids are repeated
-    on either side, unknown, or missing (unless complete), naming the first five.
+    on either side, unknown, or missing (unless complete), naming the first five, and where the
+    file names another video or query beside an id than the moment's.
     """
     asked = [moment.id for moment in moments]
     missing = check_ids(asked, [p.id for p in file.predictions], file.path, complete)
@@ -77,7 +79,20 @@ def match_predictions(
     kinds = file.predictions[0]
     none = {key: () for key in ("windows", "saliency") if getattr(kinds, key) is not None}
     by_id |= {id: Prediction(id, **none, failure="missing") for id in missing}
+    for moment in moments:
+        check_asked(moment, *by_id[moment.id].about, file.path)
     return [by_id[moment.id] for moment in moments]
+
+
+def check_asked(moment: Moment, video: str | None, query: str | None, where: str) -> None:
+    """Raises BadInput where a prediction with a moment's id names another video or query."""
+    asked = without_suffix(moment.video), moment.query_normalised
+    named = without_suffix(video or moment.video), normalise(query or moment.query)
+    if named != asked:
+        raise BadInput(
+            f"{where}: {moment.id!r:.60} is of {moment.video!r:.60} and {moment.query!r:.60}, not "
+            f"of {named[0]!r:.60} and {named[1]!r:.60}; give the predictions of these moments"
+        )
 
 
 def join_passes(answers: Sequence[Prediction], windows: Sequence[Prediction]) -> list[Prediction]:

@@ -1,14 +1,18 @@
 """Files of predictions: the kit's own, QVHighlights submissions, and self-contained records.
 
-A file is a JSON list or JSONL, whatever its name; its layout is told by the keys of its records:
+A file is a JSON list (which may stand alone in an object), an object of records or JSONL, whatever
+its name; its layout is told by the keys of its records:
 - kit: `id`, `windows`, and if there are any `saliency`, `answer`, `failure`; `highlights` and
   `question` are passes beside, each with an `answer` and a `failure` of its own;
 - submission: `qid`, `pred_relevant_windows` [[start, end, score], ...], `pred_saliency_scores`;
 - records: `video` or `vid`, `query` or `question`, `pred` and the true `span`, each [start, end]
   or [[start, end], ...]; a question has `options`, `ans` (index from 0, letter or text) and
-  `response`. One record is one query; its id is its number in the file, from 0.
+  `response`. One record is one query; its id is its number in the file, from 0. Where the truth is
+  named beside the file `span` and `ans` may be absent; windows in `ans` are those predicted.
+A number that is NaN or infinite is a null: what holds it is a failure of its query.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +20,7 @@ from typing import Any
 
 from groundvts.answers import CLIP_SECONDS
 from groundvts.data.checks import LONGEST_VIDEO, MOST_WINDOWS
-from groundvts.data.documents import read_document_rows, read_jsonl_rows, read_text_bytes
+from groundvts.data.documents import read_rows
 from groundvts.data.entry import Finding, encodable, shown
 from groundvts.data.moment import Moment, is_finite
 from groundvts.errors import BadInput
@@ -45,7 +49,7 @@ class Prediction:
     where nothing was predicted. answer: what was said, when grounding where there are further
     passes. failure: why the first window scores zero, or None: the reason in the file, no_window
     (none, or a null in one), reversed (it starts after its end), or missing. further: answer and
-    failure of each further pass.
+    failure of each further pass. about: video and query that the file names beside the id, or None.
     """
 
     id: str
@@ -54,6 +58,7 @@ class Prediction:
     answer: str | None = None
     failure: str | None = None
     further: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    about: tuple[str | None, str | None] = field(default=(None, None), compare=False)
 
     def said(self, kind: str) -> str | None:
         """The answer to one kind of pass, or None; `answer` is that about what the file gives."""
@@ -80,9 +85,12 @@ class PredictionFile:
     moments: tuple[Moment, ...] | None = None
 
 
-def read_prediction_file(path: str | Path, dataset: str, split: str = "unknown") -> PredictionFile:
+def read_prediction_file(
+    path: str | Path, dataset: str, split: str = "unknown", truth: bool = True
+) -> PredictionFile:
     """Read a file of any of the three layouts; `dataset` and `split` name moments it brings.
 
+    truth: whether self-contained records have to hold theirs.
     Raises BadInput with the line or record for whatever cannot be a prediction; a null, an empty
     list and a reversed window are failures of their query.
     """
@@ -92,7 +100,7 @@ def read_prediction_file(path: str | Path, dataset: str, split: str = "unknown")
         if layout != layouts[0]:
             raise BadInput(f"{where}: another layout than the first record; give one file of each")
     if layouts[0] == "pred":
-        read = [_record(*row, n, dataset, split) for n, row in enumerate(rows)]
+        read = [_record(*row, n, dataset, split, truth) for n, row in enumerate(rows)]
         predictions, moments = zip(*read, strict=True)
         return PredictionFile(str(path), predictions, moments)
     for key in (*LAYOUTS[layouts[0]][:2], *FURTHER):
@@ -105,9 +113,8 @@ def read_prediction_file(path: str | Path, dataset: str, split: str = "unknown")
 
 def _read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
     """Where each object of the file stands (line, or [index] in a list), and the object."""
-    listed = read_text_bytes(path).lstrip().startswith(b"[")
     found = []
-    for row in read_document_rows(path) if listed else read_jsonl_rows(path):
+    for row in read_rows(path, ("pred", *LAYOUTS)):
         where = f"{path}, line {row.line}" if row.key is None else f"{path}, {row.key}"
         wrong = [row.detail] if isinstance(row, Finding) else [detail for _, detail in row.notes]
         if wrong:
@@ -146,7 +153,11 @@ def _identified(where: str, fields: dict[str, Any], layout: str) -> Prediction:
         for kind in FURTHER
         if layout == "id" and kind in fields
     }
-    return Prediction(id, windows, saliency, answer, failure, further)
+    video, query = (
+        next((str(fields[key]) for key in keys if isinstance(fields.get(key), str | int)), None)
+        for keys in (("video", "vid"), ("query", "question"))
+    )
+    return Prediction(id, windows, saliency, answer, failure, further, (video, query))
 
 
 def _pass(said: Any, where: str) -> tuple[str | None, str | None]:
@@ -157,15 +168,21 @@ def _pass(said: Any, where: str) -> tuple[str | None, str | None]:
 
 
 def _record(
-    where: str, fields: dict[str, Any], number: int, dataset: str, split: str
+    where: str, fields: dict[str, Any], number: int, dataset: str, split: str, needed: bool
 ) -> tuple[Prediction, Moment]:
-    """The prediction and the moment of a self-contained record.
+    """The prediction and the moment of a self-contained record, whose truth may be `needed`.
 
     Of a question without a span only the answer counts.
     """
-    options, right = read_question(fields, where)
+    if "pred" not in fields and isinstance(fields.get("ans"), list) and not fields.get("options"):
+        fields = {"pred": fields["ans"], **fields, "ans": None}
+    asks, spans = fields.get("options"), fields.get("span") not in (None, [])
+    asked = needed or (asks and fields.get("ans") is not None)
+    options, right = read_question(fields, where) if asked else ((), None)
     truth, windows, failure = (), None, None
-    if fields.get("span") not in (None, []) or not options:
+    if not (needed or spans) and ("pred" in fields or "response" not in fields):
+        windows, failure = _windows(_listed(fields, "pred", where), f"{where}: pred")
+    elif spans or (needed and not options):
         truth, _ = _windows(_listed(fields, "span", where), f"{where}: span")
         if not truth or len(truth[0]) > 2:
             raise BadInput(f"{where}: span holds no window [start, end]; give the true one")
@@ -181,14 +198,15 @@ def _record(
     moment = Moment(
         id, dataset, split, video, duration, query, truth, None, key, None, options, right
     )
-    further = {"question": (answer, None)} if options else {}
-    return Prediction(id, windows, None, None if options else answer, failure, further), moment
+    further = {"question": (answer, None)} if asks else {}
+    return Prediction(id, windows, None, None if asks else answer, failure, further), moment
 
 
 def _listed(fields: dict[str, Any], key: str, where: str) -> Any:
     """The windows under `key`; one bare [start, end] becomes a list of one window."""
     if key not in fields:
-        raise BadInput(f"{where}: no `{key}`; add it (pred: null where nothing was predicted)")
+        hint = "or name --annotations" if key == "span" else "null where nothing was predicted"
+        raise BadInput(f"{where}: no `{key}`; add it ({hint})")
     value = fields[key]
     bare = isinstance(value, list) and len(value) == 2
     return [value] if bare and not any(isinstance(time, list) for time in value) else value
@@ -202,8 +220,8 @@ def _windows(value: Any, where: str) -> tuple[tuple[Window, ...], str | None]:
     for window in (window for window in value if window is not None):
         if not isinstance(window, list) or not 2 <= len(window) <= 3:
             raise BadInput(f"{where} holds no [start, end]: {shown(window)}; correct it")
-        _check_numbers([number for number in window if number is not None], where)
-    if not value or any(window is None or None in window for window in value):
+        _check_numbers([number for number in window if not _is_null(number)], where)
+    if not value or any(window is None or any(map(_is_null, window)) for window in value):
         return (), "no_window"
     if len(set(map(len, value))) > 1:
         raise BadInput(f"{where} has windows with a score and without; give all one or none")
@@ -212,12 +230,16 @@ def _windows(value: Any, where: str) -> tuple[tuple[Window, ...], str | None]:
 
 
 def _clips(value: Any, where: str) -> tuple[float, ...]:
-    """One number for each clip."""
+    """One number for each clip, or none where one of them is null."""
     if value is None:
         return ()
     _check_list(value, MOST_CLIPS, where)
-    _check_numbers(value, where)
-    return tuple(map(float, value))
+    _check_numbers([number for number in value if not _is_null(number)], where)
+    return () if any(map(_is_null, value)) else tuple(map(float, value))
+
+
+def _is_null(number: Any) -> bool:
+    return number is None or (isinstance(number, float) and not math.isfinite(number))
 
 
 def _check_list(value: Any, most: int, where: str) -> None:

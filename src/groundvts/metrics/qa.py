@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from groundvts.answer_parts import concluded, final_part
 from groundvts.data.checks import option_of
 from groundvts.data.entry import encodable, shown
 from groundvts.data.moment import Moment
@@ -24,15 +25,23 @@ MOST_OPTIONS = 26
 
 _OFFICIAL = re.compile(r"\b[a-d]\b")
 # One letter, or several in a row: "B", "(B)", "A or C".
-_LETTERS = r"\(?[A-Z]\b\)?(?:\s*(?:,|/|&|\bor\b|\band\b)\s*\(?[A-Z]\b\)?)*"
-_ENDS = r"(?=\s*(?:[.,:;)\n–—-]|$)|\s+(?:because|since|as|for)\b)"  # what follows them
+_LETTERS = r"\(?[A-Z]\b\)?(?:\s*(?:,|/|&|\bor\b|\band\b|或|和)\s*\(?[A-Z]\b\)?)*"
+_ENDS = (  # what follows them
+    r"(?=\s*(?:[.,:;)\n。–—-]|$)|\s+(?:because|since|as|for|因为)\b"
+    r"|\s(?:(?:is|was|seems)\s(?:the\s)?(?:right|correct|true|best|answer)\b|是?(?:正确|对的)))"
+)
 _LEAD = r"(?:(?:the|my|best|correct|right|final|most|likely|answer|option|choice|is)\b[\s:]*)*"
 _MARKED = re.compile(
     rf"""^\W*(?P<first>{_LETTERS}){_ENDS}
-    | \b(?:answer|option|choice|is|choose|pick|select)\b[\s:=]*(?P<after>{_LETTERS}){_ENDS}
+    | (?:\b(?:answer|option|choice|letter|is|(?:would|should|must)\sbe|choose|pick|select|antwort
+        |réponse|respuesta|risposta|resposta|ответ)\b|答案|选[择项]?|選[擇項択]?|正解|答え|정?답)
+        [\s:=是为為は은]*(?P<after>{_LETTERS}){_ENDS}
     | (?<!\w)\((?P<inside>[A-Z])\)""",
     re.VERBOSE | re.IGNORECASE,
 )
+_REASONS = re.compile(r"\b(?:because|since|explanation|reason(?:ing)?)\b|因为", re.IGNORECASE)
+_SIGNS = str.maketrans("：＝（）【】[]<>ＡＢＣＤＥ", ":=()()()()ABCDE", '*_`"“”{}')
+_JOINED = re.compile(r"(?<=[A-Za-z])(?=[\u3040-\ud7a3])|(?<=[\u3040-\ud7a3])(?=[A-Za-z])")
 DENIAL = re.compile(r"\b(?:not|except|neither|nor)\b|n't\b", re.IGNORECASE)
 
 
@@ -41,10 +50,10 @@ def read_choice(
 ) -> int | None:
     """The option (from 0) that a response names, or None if it names none or is ambiguous.
 
-    fixed: the response is an option's text (but for case, white space, outer signs and a lead like
-    "The answer is"); else it names one letter as "B", "B.", "(B)", "Answer: B", "B. text"; else it
-    holds the text of one option and no negation. Two letters, a letter beyond the options, and a
-    letter with another option's text are ambiguous.
+    fixed: its final part is an option's text (but for case, white space, outer signs and a lead
+    like "The answer is"); else it names one letter as "B", "B.", "(B)", "Answer: B", "B. text";
+    else it holds the text of one option and no negation. Two letters, a letter beyond the options,
+    and a letter with another option's text are ambiguous.
     official: the first single letter a-d anywhere in the text, in either case, be it an article;
     a fifth option is never chosen.
     """
@@ -52,15 +61,19 @@ def read_choice(
         match = _OFFICIAL.search((response or "").lower())
         place = ord(match[0]) - ord("a") if match else len(options)
         return place if place < len(options) else None
-    text = re.sub(r"[*_`]", "", response or "")
-    texts = _texts(options)
-    said = _plain(re.sub(rf"^\W*{_LEAD}", "", text, flags=re.IGNORECASE))
-    same = {texts.index(option) for option in texts if option and option in (said, _plain(text))}
-    letters = _letters(text)
-    if same and (len(said) > 1 or min(letters, default=MOST_OPTIONS) >= len(options)):
-        named = same
-    else:  # one letter alone may be an option's text as well
-        named = same | letters if len(text.strip()) == 1 else letters
+    part, texts = final_part(response or ""), _texts(options)
+    if not part:
+        return None
+    for text in map(_bare, (concluded(part), part)):
+        said = _plain(re.sub(rf"^\W*{_LEAD}", "", text, flags=re.IGNORECASE))
+        same = {texts.index(one) for one in {said, _plain(text)} & set(filter(None, texts))}
+        letters = _letters(_REASONS.split(text, maxsplit=1)[0]) or _letters(text)
+        if same and (len(said) > 1 or min(letters, default=MOST_OPTIONS) >= len(options)):
+            named = same
+        else:  # one letter alone may be an option's text as well
+            named = same | letters if len(text.strip()) == 1 else letters
+        if named:
+            break
     if not named:
         return _held(_plain(text), texts)
     place = min(named)
@@ -132,6 +145,11 @@ def question_scores(
     return {name: 100.0 * score_N for name, score_N in scores.items()}
 
 
+def _bare(text: str) -> str:
+    """Without markup; plain brackets and full-width signs; a letter apart from other scripts."""
+    return _JOINED.sub(" ", text.translate(_SIGNS))
+
+
 def _plain(text: str) -> str:
     """Lower case, single spaces, no signs at either end."""
     return re.sub(r"^\W+|\W+$", "", " ".join(text.casefold().split()))
@@ -145,7 +163,8 @@ def _texts(options: Sequence[str]) -> list[str]:
     texts = []
     for place, option in enumerate(options):
         letter = chr(ord("A") + place)
-        texts.append(_plain(re.sub(rf"^\s*(?:\({letter}\)|{letter}[.):])\s*(?=\S)", "", option)))
+        text = re.sub(rf"^\s*(?:\({letter}\)|{letter}[.):])\s*(?=\S)", "", _bare(option))
+        texts.append(_plain(text))
     pairs = set(zip(texts, options, strict=True))
     return [text if sum(text == other for other, _ in pairs) == 1 else "" for text in texts]
 
@@ -159,7 +178,9 @@ def _letters(text: str) -> set[int]:
 def _denied(text: str, place: int, texts: Sequence[str]) -> bool:
     """Whether `text` names a letter after "not", or with the whole text of another option."""
     letter = chr(ord("A") + place)
-    if re.search(rf"(?:\bnot|\bexcept|n't)\s+(?:option\s+)?\(?{letter}\b", text, re.IGNORECASE):
+    before = rf"(?:\bnot|\bexcept|n't|不是|不选)\s+(?:option\s+)?\(?{letter}\b"
+    after = rf"\b{letter}\b\)?\s(?:(?:is|was|'s)\s(?:not|wrong|incorrect|false)\b|isn't|不|是?错)"
+    if re.search(f"{before}|{after}", text, re.IGNORECASE):
         return True
     tail = _plain(re.split(rf"(?i:\b{letter}\b)", text, maxsplit=1)[-1])
     return any(tail == option != texts[place] for option in texts if option)

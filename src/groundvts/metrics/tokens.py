@@ -10,7 +10,7 @@ from groundvts.data.files import read_jsonl
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
 from groundvts.metrics.bootstrap import clustered_intervals
-from groundvts.metrics.joining import check_ids
+from groundvts.metrics.joining import check_asked, check_ids
 
 SHARES = ("object", "interval", "distractors")
 ROUNDING = 1e-6  # s
@@ -47,6 +47,7 @@ def token_recall(
     check_ids([m.id for m in moments], [s["id"] for s in selections], "selections")
     for moment in moments:
         selection = given[moment.id]
+        check_asked(moment, selection.get("video"), selection.get("query"), "selections")
         if not selection.get("grid"):
             failures.append({"id": moment.id, "reason": selection.get("failure") or "no_tokens"})
             continue

@@ -45,7 +45,8 @@ def read_scored(options: Namespace) -> tuple[list[Moment], list[Prediction]]:
     from groundvts.metrics.joining import join_passes, match_predictions, named_by
     from groundvts.metrics.predictions import read_prediction_file
 
-    file = read_prediction_file(options.predictions, options.dataset)
+    own = not options.annotations  # whether the truth has to stand in the predictions
+    file = read_prediction_file(options.predictions, options.dataset, truth=own)
     moments = list(file.moments or ())
     if options.annotations:
         moments = read_truth(options.dataset, options.annotations, options.durations, options.spans)
@@ -61,7 +62,8 @@ def read_scored(options: Namespace) -> tuple[list[Moment], list[Prediction]]:
             raise BadInput(
                 f"{options.answers}: none of the queries has options; leave --answers out"
             )
-        answers = named_by(read_prediction_file(options.answers, options.dataset), moments)
+        answers = read_prediction_file(options.answers, options.dataset, truth=own)
+        answers = named_by(answers, moments)
         matched = join_passes(match_predictions(answers, moments, options.complete), matched)
         if not any(prediction.said("question") for prediction in matched):
             raise BadInput(f"{options.answers}: holds no answer to a question; give those answers")

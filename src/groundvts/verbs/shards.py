@@ -15,6 +15,7 @@ def gather(options: Namespace) -> None:
     from groundvts.data.files import protect, write_jsonl
     from groundvts.data.moment import read_moments
     from groundvts.inference.journal import forget_others
+    from groundvts.metrics.joining import check_asked
 
     parts = [Path(part) for part in options.parts]
     made = [records.read_record(part.with_suffix(".record.json")) for part in parts]
@@ -33,6 +34,9 @@ def gather(options: Namespace) -> None:
     if lacking := [moment.id for moment in moments if moment.id not in lines]:
         raise BadInput(f"{_names(parts)}: {len(lacking)} of {len(moments)} queries are in none, "
                        f"first {lacking[0]!r}: give every shard")  # fmt: skip
+    for moment in moments:
+        line = lines[moment.id]
+        check_asked(moment, line.get("video"), line.get("query"), _names(parts))
     out = Path(options.out)
     write_jsonl(out, (lines[moment.id] for moment in moments))
     records.write_json(out.with_suffix(".record.json"), _joined(made), {"predictions": out})
