@@ -44,6 +44,16 @@ from groundvts.scales import (
     frames_of,
     released_checkpoint,
 )
+from groundvts.yaml_files import check_configurations
+
+try:  # before Snakemake reads them: it takes the last of two keys, and writes all aliases out
+    check_configurations("config.yaml", *workflow.config_settings.configfiles)
+except BadInput as error:
+    sys.exit(f"groundvts: {error}")
+
+
+configfile: "config.yaml"
+
 
 try:
     scales = Path(workflow.basedir, "workflow", "scales")
