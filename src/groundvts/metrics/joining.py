@@ -68,8 +68,9 @@ def match_predictions(
 ) -> list[Prediction]:
     """The prediction of each moment, in the order of the moments.
 
-    complete: a moment without one gets the failure `missing`. Raises BadInput if ids are repeated
-    on either side, unknown, or missing (unless complete), naming the first five.
+    complete: a moment without one gets the failure `missing`. An absurd moment has `bad_query`.
+    Raises BadInput if ids are repeated on either side, unknown, or missing (unless complete),
+    naming the first five.
     """
     asked = [moment.id for moment in moments]
     missing = check_ids(asked, [p.id for p in file.predictions], file.path, complete)
@@ -77,6 +78,8 @@ def match_predictions(
     kinds = file.predictions[0]
     none = {key: () for key in ("windows", "saliency") if getattr(kinds, key) is not None}
     by_id |= {id: Prediction(id, **none, failure="missing") for id in missing}
+    absurd = [moment.id for moment in moments if moment.absurd]
+    by_id |= {id: Prediction(id, **none, failure="bad_query") for id in absurd}
     return [by_id[moment.id] for moment in moments]
 
 
