@@ -6,9 +6,6 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "config.yaml"
-
-
 include: "workflow/rules/configuration.smk"
 include: "workflow/rules/caching.smk"
 include: "workflow/rules/common.smk"

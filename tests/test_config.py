@@ -11,6 +11,7 @@ from groundvts.errors import BadInput
 from groundvts.models.vts import VTSConfig
 from groundvts.runs import runs
 from groundvts.training.stages import StageSettings
+from groundvts.yaml_files import check_configurations
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
@@ -154,3 +155,97 @@ def test_a_variant_may_take_another_protocols_module():
     plain, released = runs(checked(minimal(variants=variants), SCHEMA))
     assert (plain.vts["query_scope"], plain.vts["drop"]) == ("query", "real")
     assert (released.vts["query_scope"], released.vts["drop"]) == ("official", "masked")
+
+
+ODD = ["", "a\n", "a b", "a'", 'a"', "a/b", "..", "-a", "a\x1b[1m", "ä", "$(b)", "\u202e", "a" * 81]
+
+
+def named(place: str, name: str) -> dict:
+    """A minimal configuration in which something bears a name."""
+    config = minimal()
+    one = config["benchmarks"].pop("llava_video")
+    if place == "splits":
+        config["benchmarks"]["qvhighlights"]["splits"] = ["train", name]
+    elif place == "benchmarks":
+        config["benchmarks"][name] = one | {"format": "moments"}
+    elif place == "ablations":
+        config["ablations"] = {name: {"title": "X", "variants": ["vts", "base"]}}
+    else:
+        config[place] = {name: {"label": "X"}} if place == "variants" else name
+    return config
+
+
+@pytest.mark.parametrize("place", ["benchmarks", "splits", "variants", "ablations", "scale"])
+@pytest.mark.parametrize("name", ODD)
+def test_a_name_that_breaks_a_path_or_a_shell_line_is_refused(place, name):
+    why = rf"^config: [\w.]*{place}[\w.]*: .* (does not match|holds a line break)"
+    with pytest.raises(BadInput, match=why) as refused:
+        checked(named(place, name), SCHEMA)
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("path", ["-x", "a\nb", "a\x1b"])
+@pytest.mark.parametrize("key", ["videos", "annotations", "durations"])
+def test_a_path_that_is_an_option_or_holds_a_line_break_is_refused(key, path):
+    config = minimal()
+    config["benchmarks"]["charades_sta"][key] = path
+    with pytest.raises(BadInput, match=rf"benchmarks.charades_sta.{key}: '"):
+        checked(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        *[({"seed": seed}, "seed") for seed in (10**24, float("nan"), float("inf"), 1e300)],
+        ({"frames": {"fps": float("nan")}}, "frames.fps"),
+        ({"frames": {"fps": float("inf")}}, "frames.fps"),
+        ({"backbones": {"qwen": {"frames": {"fps": float("inf")}}}}, "backbones.qwen.frames.fps"),
+        ({"toy": {"clips": {"test": 10**12}}}, "toy.clips.test"),
+        ({"inference": {"shards": 100_000}}, "inference.shards"),
+        ({"score": {"resamples": 10**9}}, "score.resamples"),
+        ({"efficiency": {"prefill": {"layers": 10**9}}}, "efficiency.prefill.layers"),
+        ({"variants": {"v": {"label": "V", "seeds": [*range(1000)]}}}, "variants.v.seeds"),
+        ({"variants": {f"v{n}": {"label": "V"} for n in range(1000)}}, "variants"),
+        ({"variants": {"v": {"label": "V", "training": {"joint": {"steps": 10**12}}}}},
+         "variants.v.training.joint.steps"),
+    ],
+)  # fmt: skip
+def test_a_number_that_cannot_be_meant_is_named(change, key):
+    with pytest.raises(BadInput, match=rf"^config: {key}: ") as refused:
+        checked(minimal(**change), SCHEMA)
+    assert len(str(refused.value)) < 400
+
+
+BOMB = "a: &a {x: 1, y: 2}\n" + "".join(
+    f"{name}: &{name} {{" + ", ".join(f"k{n}: *{before}" for n in range(9)) + "}\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("seed: 1\nvts:\n  tau: 1\n  tau: 2\n", "line 4: 'tau' stands twice"),
+        (BOMB, "stands for more than 100000 values"),
+        ("a: &a [*a]", "stands for more than"),
+        ("a: " + "[" * 5000 + "]" * 5000, "recursion"),
+        ("seed: " + "1" * 5000, "limit"),
+        ("- a", "holds no keys"),
+        ("", "holds no keys"),
+        ("seed: \x00", "no YAML"),
+        ("\ud800\udfff", "utf-8"),
+        ("# " + "x" * 1_000_001, "more than 1000000 bytes"),
+        ("seed: !!python/name:os.system", "no YAML"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused_in_one_line(tmp_path, text, why):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(BadInput, match=why) as refused:
+        check_configurations(path, tmp_path / "absent.yaml")
+    assert str(refused.value).startswith(f"{path}: ")
+    assert "\n" not in str(refused.value)
+
+
+def test_anchors_that_a_person_writes_are_read():
+    check_configurations(ROOT / "config.yaml", *(ROOT / "workflow" / "scales").glob("*.yaml"))

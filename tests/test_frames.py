@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -155,6 +157,37 @@ def test_a_process_that_cannot_start_ends_the_run(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(globals(), "only_here", fail_to_start)
     with pytest.raises(RunFailed, match="died while it started"):
         list(run_isolated(fail_to_start, {"a": ()}, 1, 5))
+
+
+SCRIPT = """print("the script runs", flush=True)
+from groundvts.data.isolated import run_isolated
+hang = "print('hangs', flush=True) or __import__('time').sleep(99)"
+calls = {"pid": "__import__('os').getpid()", "hangs": hang}
+for outcome in run_isolated(eval, {name: (call,) for name, call in calls.items()}, 1, 60):
+    print(outcome.value, flush=True)
+"""
+
+
+@pytest.mark.parametrize("way", ["script", "text", "stdin"])
+def test_a_script_without_a_guard_may_start_processes(tmp_path: Path, way: str):
+    script = SCRIPT.replace('"hangs": hang', '"sum": "2 + 3"')
+    (tmp_path / "mine.py").write_text(script)
+    words = {"script": [tmp_path / "mine.py"], "text": ["-c", script], "stdin": ["-"]}[way]
+    done = subprocess.run(
+        [sys.executable, *words], input=script, capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == ""
+    said = done.stdout.splitlines()
+    assert (said[0], said[2], len(said)) == ("the script runs", "5", 3)
+
+
+def test_a_worker_that_hangs_ends_with_a_parent_that_is_killed():
+    words = [sys.executable, "-u", "-c", SCRIPT]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as parent:
+        _, worker, _ = (parent.stdout.readline() for _ in range(3))
+        parent.kill()
+        parent.stdout.read()  # to the end: the worker holds it open while it lives
+    assert not Path(f"/proc/{int(worker)}/exe").exists()
 
 
 def test_all_real_clips_get_into_one_cache(tmp_path: Path, reference_data: Path, store: Store):

@@ -1,17 +1,22 @@
 """One pass for each kind of question; what is read from each becomes one scored prediction."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny import frames, tiny, write_base
 
+from groundvts.data.conversations import conversations
 from groundvts.data.features import PixelSource
 from groundvts.data.files import write_jsonl
 from groundvts.data.moment import Moment
 from groundvts.inference.passes import annotated_kinds
 from groundvts.inference.predict import has_failed, predict
+from groundvts.metrics.constant import fit_constant_window
 from groundvts.metrics.joining import match_predictions
 from groundvts.metrics.predictions import read_prediction_file
 from groundvts.metrics.score import reread, score_predictions
+from groundvts.metrics.trivial import trivial_predictions
 from groundvts.prompts import Prompts
 
 TOKENS = {"grounding": 40, "highlights": 80, "question": 20}
@@ -69,6 +74,39 @@ def matched(tmp_path, moments, found):
     write_jsonl(tmp_path / "predictions.jsonl", found)
     file = read_prediction_file(tmp_path / "predictions.jsonl", moments[0].dataset)
     return match_predictions(file, moments)
+
+
+ABSURD = {
+    "duration": {"duration": 3e9},
+    "query": {"query": "red " * 50_000},
+    "windows": {"windows": ((2.0, 6.0),) * 1_001},
+    "clip": {"saliency": ((10**12, (4, 4, 4)),)},
+}
+
+
+def test_what_is_absurd_fails_alone_wherever_moments_go(asked, monkeypatch, tmp_path):
+    absurd = [replace(highlight("a"), id=key, **change) for key, change in ABSURD.items()]
+    moments = [*absurd, highlight("b")]
+    answers = ["from 2.0s to 6.0s", "very important: 2.0s to 4.0s"]
+    found = lines(asked, monkeypatch, moments, answers)  # of the good one alone
+    assert [line["failure"] for line in found] == ["bad_query"] * 4 + [None]
+    assert [line["detail"] for line in found[:2]] == [
+        "the video lasts 3e+09 s",
+        "the query or an option has 200000 characters",
+    ]
+    said = [{**line, "windows": [[2, 6]], "saliency": [1], "failure": None} for line in found]
+    trivial = trivial_predictions(moments)
+    assert {len(p.saliency) for p in trivial["constant 3"]} == {1, 4}
+    for given in (matched(tmp_path, moments, found), matched(tmp_path, moments, said)):
+        for protocol in ("fixed", "official"):
+            read = reread(moments, given, protocol)
+            score = score_predictions(moments, read, protocol, resamples=100)
+            assert score["counts"] == {"asked": 5, "scored": 1, "failed": 4}
+            assert {failure["reason"] for failure in score["failures"]} == {"bad_query"}
+        assert score["left_out"] == 4
+    assert fit_constant_window(moments)[1] < 8
+    written = conversations(moments, Prompts.load("toy"))
+    assert [one.id for one in written] == ["b-1", "b-1#highlights"]
 
 
 def test_windows_and_highlights_are_two_passes(asked, monkeypatch, tmp_path):

@@ -202,7 +202,7 @@ def clip_scores(parsed: ParsedHighlights, duration: float | None) -> list[int]:
         return []
     clips = max(parsed.levels, default=0) + 1
     if duration is not None:
-        clips = max(clips, math.ceil(duration / CLIP_SECONDS))
+        clips = max(clips, math.ceil(min(duration, LONGEST_VIDEO) / CLIP_SECONDS))
     return [parsed.levels.get(clip, 0) for clip in range(clips)]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
-from jsonschema import Draft202012Validator, validators
+from jsonschema import Draft202012Validator, ValidationError, validators
 
 from groundvts.compared import ask_at_ratios, check_rows, narrow, share_out
 from groundvts.errors import BadInput
@@ -25,22 +26,18 @@ from groundvts.scales import TOY, frames_of
 PUBLISHED = (
     *("charades_sta", "activitynet_captions", "qvhighlights", "nextgqa", "tacos", "llava_video"),
 )
+MOST = 10_000_000  # of a number, where the schema names no maximum
+MOST_ENTRIES = 500  # of a list or mapping
 ASKING_KEYS = ("sampler", "ratio", "fps")  # what a variant that asks another's `model` may change
 
 
 def checked(config: dict, schema_file: Path) -> dict:
     """The configuration with all defaults filled in; BadInput names the first wrong key."""
     schema = json.loads(Path(schema_file).read_text(encoding="utf-8"))
-    completed = json.loads(json.dumps(config))
+    completed = json.loads(json.dumps(config, default=str))  # YAML has dates
     _take_over(completed.get("variants"))
-    validator = _filling_validator()(schema)
-    errors = sorted(validator.iter_errors(completed), key=lambda error: list(map(str, error.path)))
-    if errors:
-        error = errors[0]
-        key = ".".join(map(str, error.absolute_path)) or "config"
-        raise BadInput(f"config: {key}: {error.message}: see {Path(schema_file).name}")
-    _check_frames(completed, schema)
-    _check_training(completed, schema)
+    _validate(completed, schema)
+    _check_parts(completed, schema)
     if completed["protocol"] == "official" and completed["prompts"]["file"] is None:
         raise BadInput(
             "config: prompts.file: null, but protocol official asks by the released prompts: name "
@@ -67,23 +64,24 @@ def checked(config: dict, schema_file: Path) -> dict:
     return completed
 
 
-def _check_frames(config: dict, schema: dict) -> None:
-    """BadInput where the frames of a backbone, with its own settings, are none."""
+def _check_parts(config: dict, schema: dict) -> None:
+    """BadInput where a backbone's frames, or a variant's own settings of a stage, are none."""
     for backbone in config["backbones"]:
-        validator = Draft202012Validator(schema["properties"]["frames"])
-        for error in validator.iter_errors(frames_of(config, backbone)):
-            key = ".".join(["backbones", backbone, "frames", *map(str, error.absolute_path)])
-            raise BadInput(f"config: {key}: {error.message}")
-
-
-def _check_training(config: dict, schema: dict) -> None:
-    """BadInput where a variant's own settings of a stage are none."""
+        place = ("backbones", backbone, "frames")
+        _validate(frames_of(config, backbone), schema["properties"]["frames"], *place)
+    stages = schema["properties"]["stages"]["properties"]
     for run in runs(config):
         for stage, own in run.training.items():
-            validator = Draft202012Validator(schema["properties"]["stages"]["properties"][stage])
-            for error in validator.iter_errors(config["stages"][stage] | own):
-                path = ["variants", run.variant, "training", stage, *map(str, error.absolute_path)]
-                raise BadInput(f"config: {'.'.join(path)}: {error.message}")
+            place = ("variants", run.variant, "training", stage)
+            _validate(config["stages"][stage] | own, stages[stage], *place)
+
+
+def _validate(instance: dict, schema: dict, *place: str) -> None:
+    """Writes defaults into what stands at `place`; BadInput names the first wrong key."""
+    errors = Validator(schema).iter_errors(instance)
+    for error in sorted(errors, key=lambda error: list(map(str, error.path))):
+        key = ".".join(map(str, [*place, *error.absolute_path])) or "config"
+        raise BadInput(f"config: {key}: {error.message:.300}: see config.schema.json")
 
 
 def _check_asking(config: dict) -> None:
@@ -209,15 +207,33 @@ def _check_names(config: dict) -> None:
             raise BadInput(f"config: {key}: {name} has no split {split!r}: add it to its splits")
 
 
-def _filling_validator():
-    """A validator that writes a schema's defaults into what it checks."""
-    properties = Draft202012Validator.VALIDATORS["properties"]
+def _fill(validator, schemas, instance, schema):
+    """The keyword `properties`, which also writes defaults into what is checked."""
+    if isinstance(instance, dict):
+        for key, part in schemas.items():
+            if "default" in part:
+                instance.setdefault(key, json.loads(json.dumps(part["default"])))
+    yield from Draft202012Validator.VALIDATORS["properties"](validator, schemas, instance, schema)
 
-    def fill(validator, schemas, instance, schema):
-        if isinstance(instance, dict):
-            for key, part in schemas.items():
-                if "default" in part:
-                    instance.setdefault(key, json.loads(json.dumps(part["default"])))
-        yield from properties(validator, schemas, instance, schema)
 
-    return validators.extend(Draft202012Validator, {"properties": fill})
+def _match(validator, pattern, instance, schema):
+    """The keyword `pattern`, of the whole text: `$` alone lets a line break at the end pass."""
+    if isinstance(instance, str) and not re.fullmatch(pattern, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern}")
+
+
+def _be(validator, types, instance, schema):
+    """The keyword `type`: texts can be printed, numbers are finite, nothing is astronomical."""
+    yield from Draft202012Validator.VALIDATORS["type"](validator, types, instance, schema)
+    if isinstance(instance, str) and not instance.isprintable():
+        yield ValidationError(f"{instance!r} holds a line break or a control character")
+    most = schema.get("maximum", MOST)
+    if isinstance(instance, int | float) and not abs(instance) <= most:
+        yield ValidationError(f"{instance} is no number of at most {most}")
+    if isinstance(instance, list | dict) and len(instance) > MOST_ENTRIES:
+        yield ValidationError(f"{len(instance)} entries are more than {MOST_ENTRIES}")
+
+
+Validator = validators.extend(
+    Draft202012Validator, {"properties": _fill, "pattern": _match, "type": _be}
+)

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from groundvts.errors import BadInput
+from groundvts.yaml_files import read_yaml
 
 PLACEHOLDERS = {
     "grounding": ["query"],
@@ -43,11 +42,7 @@ class Prompts:
     def load(cls, set: str = "fixed", file: str | Path | None = None) -> Prompts:
         """The templates of `set` in `file`, or in the kit's own."""
         path = Path(file) if file else Path(__file__).with_suffix(".yaml")
-        try:
-            sets = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-            why = " ".join(str(error).split())
-            raise BadInput(f"{path}: no prompt templates can be read: {why}") from None
+        sets = read_yaml(path)
         if not isinstance(sets, dict) or set not in sets:
             known = _listed(sets) if isinstance(sets, dict) else "no sets"
             raise BadInput(f"{path}: no template set {set!r}, but {known}: name or add one")

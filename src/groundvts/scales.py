@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from groundvts.errors import BadInput
+from groundvts.yaml_files import read_yaml
 
 TOY = "toy"
 DOWNLOADS = "results/downloads"
@@ -55,7 +54,8 @@ def effective(merged: dict, given: dict, scales: Path) -> dict:
         config = _extended(merged, scales)
     for section in NAMED:
         if isinstance(config.get(section), dict):
-            config = {**config, section: _there(config[section])}
+            there = {name: one for name, one in config[section].items() if one is not None}
+            config = {**config, section: there}
     if config.get("scale", TOY) != TOY and not (
         config.get("benchmarks") and config.get("variants")
     ):
@@ -78,15 +78,11 @@ def _extended(config: dict, scales: Path) -> dict:
     return config
 
 
-def _there(entries: dict) -> dict:
-    return {name: one for name, one in entries.items() if one is not None}
-
-
 def _scale_file(scales: Path, name: str) -> dict:
     known = sorted(file.stem for file in scales.glob("*.yaml"))
     if name not in known:
         raise BadInput(f"config: extends: {name!r}: {scales} has only {', '.join(known)}")
-    return yaml.safe_load((scales / f"{name}.yaml").read_text(encoding="utf-8"))
+    return read_yaml(scales / f"{name}.yaml")
 
 
 def _over(base: Any, changes: Any, whole: tuple[str, ...] = REPLACED) -> Any:

@@ -33,7 +33,8 @@ CONVERTING = ["checks", "convert", "documents", "durations", "entry", "files", "
 CONVERTING += ["moment", "validate"]
 READING = ["answers", "answer_differences", "answer_intervals", "answer_times"]
 READING += ["official_answers"]
-CACHE_OPTIONS = f"--cache {shlex.quote(CACHE['folder'])} --timeout {CACHE['timeout']}"
+CACHE_FOLDER = shlex.quote(CACHE["folder"]).replace("{", "{{").replace("}", "}}")
+CACHE_OPTIONS = f"--cache {CACHE_FOLDER} --timeout {CACHE['timeout']}"
 if CACHE["limit_gb"] is not None:
     CACHE_OPTIONS += f" --limit-gb {CACHE['limit_gb']}"
 SHARDS = config["inference"]["shards"]

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+import time
 from collections import Counter
 from functools import cache
 
@@ -44,6 +45,20 @@ from groundvts.scales import (
     frames_of,
     released_checkpoint,
 )
+from groundvts.yaml_files import check_configurations
+
+if not os.access(os.path.expanduser("~"), os.W_OK):  # in a container: jobs keep caches there
+    os.environ["HOME"] = str(Path(".snakemake/home").resolve())
+    os.makedirs(os.environ["HOME"], exist_ok=True)
+
+try:  # before Snakemake reads them: it takes the last of two keys, and writes all aliases out
+    check_configurations("config.yaml", *workflow.config_settings.configfiles)
+except BadInput as error:
+    sys.exit(f"groundvts: {error}")
+
+
+configfile: "config.yaml"
+
 
 try:
     scales = Path(workflow.basedir, "workflow", "scales")

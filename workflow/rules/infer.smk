@@ -25,7 +25,7 @@ rule infer:
     message:
         "Answering the queries of {wildcards.benchmark}: {wildcards.run}"
     shell:
-        "groundvts infer --run {wildcards.run} --model {input.model} --moments {input.moments} "
+        "groundvts infer --run {wildcards.run} --model {input.model:q} --moments {input.moments} "
         "--source {input.source} --settings {params.settings:q} "
         "--out {output.predictions} 2>&1 | tee {log}"
 
@@ -83,7 +83,7 @@ else:
         message:
             "Answering part {wildcards.scatteritem} of {wildcards.benchmark}: {wildcards.run}"
         shell:
-            "groundvts infer --run {wildcards.run} --model {input.model} "
+            "groundvts infer --run {wildcards.run} --model {input.model:q} "
             "--moments {input.moments} --source {input.source} --settings {params.settings:q} "
             "--shard {wildcards.scatteritem} --journal {params.journal} "
             "--out {output.predictions} 2>&1 | tee {log}"

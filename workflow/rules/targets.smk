@@ -78,7 +78,23 @@ rule report:
         "groundvts page {params.page}) > {log.said} 2>&1"
 
 
+def dated_ahead(jobs):
+    """Files that jobs read and that are dated in the future, as Snakemake sees them."""
+    late = time.time() + 2  # seconds: clocks of file servers differ a little
+    return [
+        file
+        for file in sorted({str(file) for job in jobs for file in job.input})
+        for path in (os.path.join(file, ".snakemake_timestamp"), file)
+        if os.path.lexists(path) and os.lstat(path).st_mtime > late
+    ]
+
+
 onstart:
+    if ahead := dated_ahead(workflow.dag.needrun_jobs()):
+        sys.exit(
+            f"groundvts: {ahead[0]}: dated in the future, as {len(ahead)} of the inputs are: what is "
+            f"made of it would not count as newer: correct the clock, or touch {shlex.join(ahead):.500}"
+        )
     # On one machine jobs need no limit on how fast they start: with it Snakemake (9.27) looks for
     # work again every second once for every job that has ended: at 80 jobs a fifth of a core. The
     # scheduler is made before this and after the Snakefile is read.

@@ -52,8 +52,8 @@ rule features:
     message:
         "Running the frozen vision tower once: {wildcards.benchmark} {wildcards.split}"
     shell:
-        "groundvts features --model {input.base} --frames {input.frames} --out {output} "
-        f"--cache {shlex.quote(CACHE['folder'])} 2>&1 | tee {{log}}"
+        "groundvts features --model {input.base:q} --frames {input.frames} --out {output} "
+        f"--cache {CACHE_FOLDER} 2>&1 | tee {{log}}"
 
 
 rule train_stage:
@@ -129,7 +129,7 @@ rule merge:
     message:
         "Merging {wildcards.run} into a model folder"
     shell:
-        "groundvts merge --run {wildcards.run} --base {input.base} {params.adapter} "
+        "groundvts merge --run {wildcards.run} --base {input.base:q} {params.adapter} "
         "--moments {input.probe} --source {input.probe_source} --settings {params.settings:q} "
         "--out {output} 2>&1 | tee {log}"
 

@@ -17,11 +17,8 @@ from groundvts.data.entry import (
     shown,
 )
 from groundvts.data.folder import without_suffix
-from groundvts.data.moment import Saliency, Window, is_finite, is_safe_name
+from groundvts.data.moment import Saliency, Window, absurdities, is_finite, is_safe_name
 
-LONGEST_VIDEO = 86_400  # seconds
-LONGEST_QUERY = 2_000  # characters
-MOST_WINDOWS = 1_000
 TOLERANCE = 0.02  # s after the end of a video that no policy acts on: rounding of the durations
 HIGHEST_GRADE = 4
 
@@ -145,16 +142,11 @@ def _wrong_clip(entry: Any, duration: float | None) -> str | None:
 
 def check_content(fields: Mapping[str, Any]) -> list[Note]:
     """Notes on query, lengths, options and answer of one readable record."""
-    query, answer, duration = fields["query"], fields["answer"], fields["duration"]
+    query, answer = fields["query"], fields["answer"]
     notes = [] if query.strip() else [("empty_query", "the query holds no word")]
     if answer is not None and not answer.strip():
         notes.append(("empty_answer", "the answer holds no word"))
-    if len(query) > LONGEST_QUERY:
-        notes.append(("absurd", f"the query has {len(query)} characters"))
-    if duration is not None and duration > LONGEST_VIDEO:
-        notes.append(("absurd", f"the video lasts {duration:g} s"))
-    if len(fields["windows"]) > MOST_WINDOWS:
-        notes.append(("absurd", f"{len(fields['windows'])} windows"))
+    notes += [("absurd", why) for why in absurdities(fields)]
     return notes + _check_options(fields["options"], answer)
 
 

@@ -45,15 +45,16 @@ def conversations(
     """The conversations of each moment in order, of those `kinds` that it is annotated for.
 
     grounding: one for each window; highlights: one where clips are graded; question: one where
-    there is an answer. The template is drawn from `seed` and the conversation's id alone. Raises
-    BadInput with the moment's id where a query is empty or an answer cannot be written.
+    there is an answer; none of an absurd moment. The template is drawn from `seed` and the
+    conversation's id alone. Raises BadInput with the moment's id where a query is empty or an
+    answer cannot be written.
     """
     asked = set(kinds)
     if unknown := asked - set(KINDS):
         raise BadInput(f"kind {min(unknown)!r}: the kinds are {', '.join(KINDS)}")
     check_time_format(time_format)
     written: dict[tuple[str, str], Conversation] = {}
-    for moment in moments:
+    for moment in (moment for moment in moments if not moment.absurd):
         for conversation in _of_moment(moment, prompts, asked, time_format, seed):
             key = (conversation.dataset, conversation.id)
             if key in written:

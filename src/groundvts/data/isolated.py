@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
 from groundvts.errors import BadInput, RunFailed
+
+# Not the caller's own script, which multiprocessing would import again.
+START = "import sys; sys.path[:] = sys.argv[2:]; from groundvts.data.isolated import serve; serve()"
 
 
 class Outcome(NamedTuple):
@@ -29,8 +34,8 @@ def run_isolated(
     """Yields the outcome of function(*arguments) for every task, in the order they finish.
 
     A call that raises, takes longer than `timeout_s` or kills its process fails alone; the process
-    is replaced. `function` is a module's own (it is pickled). Raises RunFailed where a process does
-    not even start.
+    is replaced. `function` is a module's own, not of the script that runs (it is pickled). Raises
+    RunFailed where a process does not even start.
     """
     waiting = list(tasks.items())[::-1]
     crew = [_Worker(function) for _ in range(min(workers, len(tasks)))]
@@ -69,11 +74,16 @@ class _Worker:
     """One process: `key` names its task; it ends when it dies or is stopped."""
 
     def __init__(self, function: Callable) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, function), daemon=True)
-        self.process.start()
+        self.connection, theirs = Pipe()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", START, str(theirs.fileno()), *map(str, sys.path)],
+            stdin=subprocess.PIPE,  # its end tells the process that the parent is gone
+            pass_fds=[theirs.fileno()],
+            env=os.environ | {"OMP_NUM_THREADS": "1"},  # as many processes as cores
+        )
         theirs.close()
+        with contextlib.suppress(OSError):  # it has died already: hear() says so
+            self.connection.send(function)
         self.key: str | None = None
         self.idle = False  # until it has said that it is there
         self.ended = False
@@ -88,11 +98,12 @@ class _Worker:
         try:
             value, reason = self.connection.recv()
         except (EOFError, ConnectionResetError):
-            self.process.join(timeout=5)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=5)
             self.end()
             if self.key is None:
                 raise RunFailed("a worker process died while it started") from None
-            code = self.process.exitcode
+            code = self.process.returncode
             return Outcome(self.key, None, f"its process died (exit status {code})")
         key, self.key, self.idle, self.deadline = self.key, None, True, float("inf")
         return Outcome(key, value, reason) if key is not None else None
@@ -102,14 +113,16 @@ class _Worker:
             self.ended, self.idle, self.deadline = True, False, float("inf")
             self.connection.close()
             self.process.kill()
-            self.process.join()
+            self.process.wait()
+            self.process.stdin.close()
 
 
-def _serve(connection: Connection, function: Callable) -> None:
-    """In the process: report for duty, then answer one call after another."""
-    os.environ["OMP_NUM_THREADS"] = "1"  # as many processes as cores
+def serve() -> None:
+    """In the process: report for duty, then answer one call of the function after another."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers itself
+    connection = Connection(int(sys.argv[1]))
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    function = connection.recv()
     connection.send((None, None))
     while True:
         try:
@@ -127,5 +140,5 @@ def _serve(connection: Connection, function: Callable) -> None:
 
 def _end_with_parent() -> None:
     """A parent that was killed leaves no process behind, not even one that hangs."""
-    multiprocessing.parent_process().join()
+    os.read(0, 1)
     os._exit(1)

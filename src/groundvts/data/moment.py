@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,9 @@ from typing import Any
 from groundvts.data.files import read_jsonl, write_jsonl
 from groundvts.errors import BadInput
 
+LONGEST_VIDEO = 86_400  # s
+LONGEST_QUERY = 2_000  # characters, also of an option
+MOST_WINDOWS = 1_000
 LONGEST_NAME = 200  # bytes of a folder or file name in a video id
 
 Window = tuple[float, float]
@@ -43,6 +46,23 @@ class Moment:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "query_normalised", normalise(self.query))
+
+    @property
+    def absurd(self) -> str | None:
+        """Why nobody can mean this moment, or None: it is not put to a model, and scores zero."""
+        return next(absurdities(vars(self)), None)
+
+
+def absurdities(fields: Mapping[str, Any]) -> Iterator[str]:
+    """What is too large to be meant in the fields of a moment."""
+    longest = max(map(len, (fields["query"], *fields["options"])))
+    seconds = max(fields["duration"] or 0, *(2 * clip for clip, _ in fields["saliency"] or ()), 0)
+    if longest > LONGEST_QUERY:
+        yield f"the query or an option has {longest} characters"
+    if seconds > LONGEST_VIDEO:
+        yield f"the video lasts {seconds:g} s"
+    if len(fields["windows"]) > MOST_WINDOWS:
+        yield f"{len(fields['windows'])} windows"
 
 
 REQUIRED = ("id", "dataset", "split", "video", "duration", "query", "windows")

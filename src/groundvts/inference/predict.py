@@ -242,6 +242,8 @@ def _hindrance(
     kind: str, moment: Moment, encoder: Encoder, source, prompts: Prompts
 ) -> dict[str, str] | None:
     """Failure and detail why a moment cannot be asked, or None."""
+    if moment.absurd:
+        return {"failure": "bad_query", "detail": moment.absurd}
     if moment.video not in source.videos:
         why = source.failed.get(moment.video, "video not found")
         return {"failure": "unread_video", "detail": why}

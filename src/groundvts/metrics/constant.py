@@ -19,7 +19,7 @@ def fit_constant_window(moments: Sequence[Moment]) -> tuple[float, float]:
     Found on a grid over all spans, then on ever finer grids around the best one, to 0.05 s or
     better. Raises BadInput if no moment has a window that ends after zero.
     """
-    targets = [moment.windows for moment in moments if moment.windows]
+    targets = [moment.windows for moment in moments if moment.windows and not moment.absurd]
     last = max((end for windows in targets for _, end in windows), default=0.0)
     if last <= 0:
         raise BadInput("no true window ends after 0 s; fit on a labelled training split")

@@ -69,9 +69,9 @@ def match_predictions(
 ) -> list[Prediction]:
     """The prediction of each moment, in the order of the moments.
 
-    complete: a moment without one gets the failure `missing`. Raises BadInput if ids are repeated
-    on either side, unknown, or missing (unless complete), naming the first five, and where the
-    file names another video or query beside an id than the moment's.
+    complete: a moment without one gets the failure `missing`. An absurd moment has `bad_query`.
+    Raises BadInput if ids are repeated on either side, unknown, or missing (unless complete),
+    naming the first five, and where the file names another video or query beside an id.
     """
     asked = [moment.id for moment in moments]
     missing = check_ids(asked, [p.id for p in file.predictions], file.path, complete)
@@ -81,6 +81,8 @@ def match_predictions(
     by_id |= {id: Prediction(id, **none, failure="missing") for id in missing}
     for moment in moments:
         check_asked(moment, *by_id[moment.id].about, file.path)
+    absurd = [moment.id for moment in moments if moment.absurd]
+    by_id |= {id: Prediction(id, **none, failure="bad_query") for id in absurd}
     return [by_id[moment.id] for moment in moments]
 
 

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from groundvts.answers import CLIP_SECONDS
-from groundvts.data.checks import LONGEST_VIDEO, MOST_WINDOWS
 from groundvts.data.documents import read_rows
 from groundvts.data.entry import Finding, encodable, shown
-from groundvts.data.moment import Moment, is_finite
+from groundvts.data.moment import LONGEST_VIDEO, MOST_WINDOWS, Moment, is_finite
 from groundvts.errors import BadInput
 from groundvts.metrics.qa import read_question
 

@@ -27,7 +27,8 @@ def trivial_predictions(moments: Sequence[Moment], seed: int = 0) -> dict[str, l
         found["centre half"] = [_window(m, m.duration / 4, 3 * m.duration / 4) for m in moments]
     graded = [moment for moment in moments if moment.saliency is not None]
     if graded and all(moment.duration for moment in graded):
-        clips = [len(positive_clips(m)) if m.saliency is not None else 1 for m in moments]
+        counted = [m.saliency is not None and not m.absurd for m in moments]
+        clips = [len(positive_clips(m)) if c else 1 for m, c in zip(moments, counted, strict=True)]
         pairs = list(zip(moments, clips, strict=True))
         found["all zero"] = [_graded(moment, np.zeros(count)) for moment, count in pairs]
         found["constant 3"] = [_graded(moment, np.full(count, 3.0)) for moment, count in pairs]

@@ -87,7 +87,7 @@ class _Lengths:
         prompts = Prompts.load(self.config["prompts"]["set"], self.config["prompts"]["file"])
         form, seed = self.config["prompts"]["time_format"], self.config["seed"]
         for name in sorted(data):
-            read = moments[f"{name}/train"]
+            read = [moment for moment in moments[f"{name}/train"] if not moment.absurd]
             seconds = {moment.video: moment.duration for moment in read}
             kinds = self.config["benchmarks"][name]["kinds"]
             for one in conversations(read, prompts, kinds, form, seed):
@@ -117,6 +117,7 @@ class _Lengths:
                 self._visual(moment.duration) + _estimate((moment.query, *moment.options)) + most
                 for place in tests & set(moments)
                 for moment in moments[place]
+                if not moment.absurd
             ),
             default=0,
         )

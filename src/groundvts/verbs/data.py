@@ -69,6 +69,8 @@ def conversations(options: Namespace) -> None:
         raise BadInput(f"{files}: {error}") from None
     if not written:
         raise BadInput(f"{files}: nothing to train on of the kinds {', '.join(options.kinds)}")
+    for moment in (moment for moment in moments if moment.absurd):
+        print(f"{files}: {moment.id!r:.60} is left out: {moment.absurd}")
     library.write_conversations(Path(options.out), written)
     kinds = Counter(conversation.kind for conversation in written)
     print(f"{options.out}: {', '.join(f'{n} {kind}' for kind, n in kinds.items())} conversations")

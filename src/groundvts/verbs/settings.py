@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import yaml
-
 from groundvts.errors import BadInput
+from groundvts.yaml_files import read_yaml
 
 
 class Settings(dict):
@@ -24,16 +23,10 @@ def read_settings(text: str, option: str = "--settings") -> Settings:
     """
     inline = text.lstrip().startswith(("{", "["))
     try:
-        if inline:
-            settings = json.loads(text)
-        else:
-            settings = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = f"{error.strerror or error}; give inline JSON or the name of a file"
-        raise BadInput(f"{option}: {text}: {reason}") from None
-    except (ValueError, yaml.YAMLError) as error:
-        what = "the inline JSON" if inline else text
-        raise BadInput(f"{option}: {what} cannot be read: {error}; correct it") from None
+        settings = json.loads(text) if inline else read_yaml(text)
+    except (BadInput, ValueError, RecursionError) as error:
+        what = f"the inline JSON cannot be read: {error}; correct it" if inline else error
+        raise BadInput(f"{option}: {what}") from None
     if not isinstance(settings, dict):
         raise BadInput(f'{option}: not a mapping; give JSON such as {{"key": "value"}}')
     return Settings(settings)
