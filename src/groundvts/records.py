@@ -142,8 +142,20 @@ def code_hash(files: Iterable[str | Path]) -> str:
             body = getattr(node, "body", None)
             if isinstance(body, list) and body and _is_text(body[0]):
                 node.body = body[1:] or [ast.Pass()]
-        digest.update(f"{file.name}\0{ast.dump(tree)}\n".encode())
+        digest.update(f"{file.name}\0{_outline(tree)}\n".encode())
     return digest.hexdigest()
+
+
+def _outline(node: Any) -> Any:
+    """What a syntax tree holds, the same on every Python: what is empty is left out."""
+    if isinstance(node, ast.JoinedStr):  # of an f-string's format, Python 3.12 adds an empty text
+        node.values = [part for part in node.values if getattr(part, "value", None) != ""]
+    if isinstance(node, list):
+        return [_outline(one) for one in node]
+    if not isinstance(node, ast.AST):
+        return ascii(node)
+    held = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
+    return [type(node).__name__, *((name, _outline(value)) for name, value in sorted(held))]
 
 
 def _is_text(node: ast.stmt) -> bool:
