@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -106,25 +106,38 @@ def read_record(path: str | Path) -> dict[str, Any]:
 
 
 def hash_path(path: str | Path) -> str:
-    """sha256 of a file, or of a folder's sorted relative names and file hashes.
-
-    The mark that Snakemake leaves in a folder, now or later, is no part of it.
-    """
+    """sha256 of a file, or of a folder's sorted relative names and file hashes."""
     path = Path(path)
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     if not path.is_dir():
         raise BadInput(f"{path}: no such file or folder; check the path")
-    files = (file for file in path.rglob("*") if file.is_file() and file.name != MARK)
-    return _hash_files(path, files)
+    return _digest(file_hashes(path))
+
+
+def file_hashes(folder: Path, suffixes: Container[str] = ()) -> dict[str, str]:
+    """sha256 of each file of a folder, or of those with one of `suffixes`, by relative name.
+
+    The mark that Snakemake leaves in a folder, now or later, is none of them.
+    """
+    files = (file for file in folder.rglob("*") if file.is_file() and file.name != MARK)
+    asked = (file for file in files if not suffixes or file.suffix in suffixes)
+    names = sorted((file.relative_to(folder).as_posix(), file) for file in asked)
+    return {name: hash_path(file) for name, file in names}
+
+
+def check_files(folder: Path, hashes: dict[str, str]) -> None:
+    """BadInput where a file of the folder is absent or is not what was hashed, by its name."""
+    for name, digest in hashes.items():
+        if hash_path(folder / name) != digest:
+            raise BadInput(f"{folder / name}: is not as it was written: it is damaged or edited")
 
 
 @cache
 def source_hash() -> str:
     """sha256 of the package's own *.py, *.yaml and *.json files."""
-    suffixes = {".py", ".yaml", ".json"}
-    return _hash_files(PACKAGE, (file for file in PACKAGE.rglob("*") if file.suffix in suffixes))
+    return _digest(file_hashes(PACKAGE, {".py", ".yaml", ".json"}))
 
 
 def made_with(*more: Any) -> str:
@@ -158,15 +171,29 @@ def _outline(node: Any) -> Any:
     return [type(node).__name__, *((name, _outline(value)) for name, value in sorted(held))]
 
 
+@cache
+def modules(name: str) -> frozenset[Path]:
+    """The file of a module (`training.train`), and of all of the package that it imports."""
+    found, waiting = set(), [name]
+    while waiting:
+        file = PACKAGE.joinpath(*waiting.pop().split(".")).with_suffix(".py")
+        if file in found or not file.is_file():
+            continue
+        found.add(file)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("groundvts"):
+                inside = node.module.removeprefix("groundvts").removeprefix(".")
+                waiting += [inside, *(f"{inside}.{a.name}".strip(".") for a in node.names)]
+    return frozenset(found)
+
+
 def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _hash_files(folder: Path, files: Iterator[Path]) -> str:
-    digest = hashlib.sha256()
-    for name, file in sorted((file.relative_to(folder).as_posix(), file) for file in files):
-        digest.update(f"{name}\0{hash_path(file)}\n".encode())
-    return digest.hexdigest()
+def _digest(hashes: dict[str, str]) -> str:
+    lines = (f"{name}\0{digest}\n" for name, digest in hashes.items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -45,7 +45,7 @@ def train(options: Namespace) -> None:
     from groundvts.data.moment import read_moments
     from groundvts.prompts import Prompts
     from groundvts.training.processes import Processes
-    from groundvts.training.train import train_stage
+    from groundvts.training.train import identity, train_stage
 
     processes = Processes.start()
     with processes.one_voice(), ExitStack() as stage:
@@ -57,7 +57,6 @@ def train(options: Namespace) -> None:
             prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
             record["prompts"], record["base"] = prompts.templates, options.base
             job, encoder = _stage_run(options, settings, processes), Encoder(options.base)
-            same = [settings, options.base, record["source"]]
             trained = train_stage(
                 job,
                 encoder,
@@ -65,10 +64,11 @@ def train(options: Namespace) -> None:
                 read_moments(probe),
                 open_source(probe_source, encoder),
                 prompts,
-                records.fingerprint(same, record["inputs"]),
+                identity(job, record) if processes.first else {},
             )
             record |= stage.enter_context(trained)
         if processes.first:
+            record["files"] = records.file_hashes(job.partial)
             records.write_json(job.partial / "record.json", record)
 
 
