@@ -133,7 +133,7 @@ def test_placeholders_in_a_prompt_are_refused(encoder, word):
 
 
 def test_a_folder_of_another_kind_is_refused(tmp_path):
-    with pytest.raises(BadInput, match="no model configuration there"):
+    with pytest.raises(BadInput, match="none: neither a folder nor a model that the hub gives"):
         Encoder(str(tmp_path / "none"))
     with pytest.raises(BadInput, match="model_type '' is not supported"):
         Encoder(str(tmp_path))

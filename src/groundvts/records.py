@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -69,13 +69,19 @@ def fingerprint(settings: Any, inputs: dict[str, dict[str, str]]) -> str:
     return hashlib.sha256(json.dumps([settings, hashes], sort_keys=True).encode()).hexdigest()
 
 
-def write_json(path: str | Path, obj: Any) -> None:
+def write_json(path: str | Path, obj: Any, outputs: Mapping[str, Path] | None = None) -> None:
     """Write `obj` as JSON, whole or not at all (temporary file in the same folder, then renamed).
 
-    Numpy scalars and arrays, paths and tuples are accepted; NaN and infinity raise ValueError.
+    A record also names its `outputs`, relative to its own folder, each with its hash. Numpy scalars
+    and arrays, paths and tuples are accepted; NaN and infinity raise ValueError.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if outputs:
+        obj["outputs"] = {
+            name: {"path": os.path.relpath(file, path.parent), "sha256": hash_path(file, path)}
+            for name, file in outputs.items()
+        }
     text = json.dumps(obj, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -105,39 +111,27 @@ def read_record(path: str | Path) -> dict[str, Any]:
     return record
 
 
-def hash_path(path: str | Path) -> str:
-    """sha256 of a file, or of a folder's sorted relative names and file hashes."""
+def hash_path(path: str | Path, without: Path | None = None) -> str:
+    """sha256 of a file, or of a folder's sorted relative names and file hashes.
+
+    The mark that Snakemake leaves in a folder, now or later, is no part of it, nor is the file
+    `without`, the record that names the folder.
+    """
     path = Path(path)
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     if not path.is_dir():
         raise BadInput(f"{path}: no such file or folder; check the path")
-    return _digest(file_hashes(path))
-
-
-def file_hashes(folder: Path, suffixes: Container[str] = ()) -> dict[str, str]:
-    """sha256 of each file of a folder, or of those with one of `suffixes`, by relative name.
-
-    The mark that Snakemake leaves in a folder, now or later, is none of them.
-    """
-    files = (file for file in folder.rglob("*") if file.is_file() and file.name != MARK)
-    asked = (file for file in files if not suffixes or file.suffix in suffixes)
-    names = sorted((file.relative_to(folder).as_posix(), file) for file in asked)
-    return {name: hash_path(file) for name, file in names}
-
-
-def check_files(folder: Path, hashes: dict[str, str]) -> None:
-    """BadInput where a file of the folder is absent or is not what was hashed, by its name."""
-    for name, digest in hashes.items():
-        if hash_path(folder / name) != digest:
-            raise BadInput(f"{folder / name}: is not as it was written: it is damaged or edited")
+    files = (f for f in path.rglob("*") if f.is_file() and f.name != MARK and f != without)
+    return _hash_files(path, files)
 
 
 @cache
 def source_hash() -> str:
     """sha256 of the package's own *.py, *.yaml and *.json files."""
-    return _digest(file_hashes(PACKAGE, {".py", ".yaml", ".json"}))
+    suffixes = {".py", ".yaml", ".json"}
+    return _hash_files(PACKAGE, (file for file in PACKAGE.rglob("*") if file.suffix in suffixes))
 
 
 def made_with(*more: Any) -> str:
@@ -191,9 +185,11 @@ def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _digest(hashes: dict[str, str]) -> str:
-    lines = (f"{name}\0{digest}\n" for name, digest in hashes.items())
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+def _hash_files(folder: Path, files: Iterator[Path]) -> str:
+    digest = hashlib.sha256()
+    for name, file in sorted((file.relative_to(folder).as_posix(), file) for file in files):
+        digest.update(f"{name}\0{hash_path(file)}\n".encode())
+    return digest.hexdigest()
 
 
 def _plain(value: Any) -> Any:

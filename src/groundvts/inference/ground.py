@@ -8,13 +8,14 @@ from pathlib import Path
 
 from groundvts import records
 from groundvts.data.features import PixelSource
-from groundvts.data.inputs import Encoder, model_settings
+from groundvts.data.inputs import Encoder
 from groundvts.data.isolated import run_isolated
 from groundvts.data.moment import Moment
 from groundvts.data.video import Frames, FrameSampling, read_frames
 from groundvts.errors import BadInput, VideoReadError
 from groundvts.inference.answer import Grounding
 from groundvts.inference.predict import predict
+from groundvts.models.folder import model_settings, reading
 from groundvts.models.load import load_model
 from groundvts.models.vts_config import VTSConfig
 from groundvts.prompts import Prompts
@@ -40,10 +41,12 @@ def manifest(model: str) -> dict:
     path = Path(model) / "groundvts.json"
     if not path.is_file():
         return {"frames": None, "prompts": Prompts.load().templates, "protocol": "fixed"}
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadInput(f"{path}: not valid JSON: {error}: merge the model again") from None
+    with reading(model, path.name):
+        known = json.loads(path.read_text(encoding="utf-8"))
+        Prompts(known["prompts"], path)
+        if known["frames"] is not None:
+            FrameSampling.read(known["frames"])
+        return {key: known[key] for key in ("frames", "prompts", "protocol")}
 
 
 def ground(

@@ -6,12 +6,13 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
-from transformers import PreTrainedConfig
 from transformers.utils import logging
 
 from groundvts.errors import BadInput
+from groundvts.models.folder import AGAIN, model_settings, reading
 from groundvts.models.internvl import GroundVTSIntern, GroundVTSInternConfig
 from groundvts.models.parts import tower
 from groundvts.models.qwen import GroundVTSQwen, GroundVTSQwenConfig
@@ -37,24 +38,25 @@ def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: i
     >>> from groundvts import load_model
     >>> model = load_model("results/toy/merged/vts-0.25-s0", {"ratio": 0.5})
     """
-    try:
-        settings, _ = PreTrainedConfig.get_config_dict(str(model))
-        kind = settings.get("model_type", "")
-    except OSError as error:
-        raise BadInput(f"{model}: no model can be read there: {error}".splitlines()[0]) from None
+    settings = model_settings(model, BACKBONES)
+    kind = settings["model_type"]
     stock = kind.removeprefix("groundvts_")
-    if stock not in BACKBONES:
-        known = ", ".join(BACKBONES)
-        raise BadInput(f"{model}: model_type {kind!r} is not supported: use one of {known}")
     config_class, model_class = BACKBONES[stock]
-    if kind == stock:
-        config = config_class.from_stock(settings, vts)
-    else:
-        config = config_class.from_dict(settings)
-        config.vts = {**config.vts, **vts} if vts and config.vts else config.vts
-    with _quiet():  # what is missing is checked below, by name
+    with reading(model, "config.json"):
+        if kind == stock:
+            config = config_class.from_stock(settings, vts)
+        else:
+            config = config_class.from_dict(settings)
+            config.vts = {**config.vts, **vts} if vts and config.vts else config.vts
+        _check_size(model, model_class, config)
+    with reading(model), _quiet():  # what is missing is checked below, by name
         loaded, info = model_class.from_pretrained(
-            model, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True
+            model,
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
         )
     missing = [k for k in info["missing_keys"] if kind != stock or not k.startswith("vts.")]
     wrong = [*missing, *info["unexpected_keys"], *(key[0] for key in info["mismatched_keys"])]
@@ -65,6 +67,16 @@ def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: i
             torch.manual_seed(seed)
             loaded.vts.reset_parameters()
     return loaded.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def _check_size(model: str, model_class, config) -> None:
+    """BadInput where settings ask for more weights than a folder can hold; none is made."""
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        asked = sum(one.numel() for one in model_class(config).parameters())
+    held = sum(file.stat().st_size for file in Path(model).glob("*.safetensors"))
+    if asked > 2 * held > 0:
+        raise BadInput(f"{model}/config.json: asks for {asked:,} weights, but all that the "
+                       f"folder has is {held:,} bytes: {AGAIN}")  # fmt: skip
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from groundvts.errors import BadInput
-from groundvts.records import check_files, file_hashes, fingerprint, read_record, write_json
+from groundvts.records import fingerprint, hash_path, read_record, write_json
 
 SEAL = "whole.json"
 FINISHED, ASIDE = "finished", "set-aside"
@@ -28,7 +28,8 @@ def checkpoints(folder: Path) -> list[Path]:
 
 def seal(folder: Path, told: dict) -> None:
     """Writes what is told of a folder and the hashes of all that lies there."""
-    told = {**told, "files": file_hashes(folder)}
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != SEAL)
+    told = {**told, "files": {str(path.relative_to(folder)): hash_path(path) for path in files}}
     write_json(folder / SEAL, {**told, "sha256": fingerprint(told, {})})
 
 
@@ -42,7 +43,9 @@ def sealed(folder: Path) -> dict:
         told = {}
     if told.pop("sha256", None) != fingerprint(told, {}):
         raise BadInput(f"{folder / SEAL}: is not as it was written")
-    check_files(folder, told.pop("files"))
+    for name, digest in told.pop("files").items():
+        if hash_path(folder / name) != digest:
+            raise BadInput(f"{folder / name}: is not as it was written")
     return told
 
 
@@ -65,7 +68,7 @@ def take_over(folder: Path, adapter: Path) -> dict | None:
     kept = folder / FINISHED
     measured = _whole(kept) if kept.exists() else None
     if measured is not None:
-        shutil.copytree(kept, adapter, ignore=shutil.ignore_patterns(SEAL))
+        shutil.copytree(kept, adapter, ignore=shutil.ignore_patterns(SEAL), dirs_exist_ok=True)
     return measured
 
 

@@ -14,6 +14,7 @@ from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from peft.utils.constants import DUMMY_TARGET_MODULES
 
 from groundvts.errors import BadInput
+from groundvts.models.folder import reading
 from groundvts.models.parts import PARTS, Parts, parts_of
 
 DTYPES = ("auto", "bfloat16", "float32")
@@ -111,13 +112,16 @@ def stage_model(model, settings: StageSettings, previous: Path | None) -> PeftMo
     """Wraps `model` (the base with its sampling module) for a stage that follows `previous`."""
     config = adapter_config(settings, parts_of(model))
     if previous is not None:
-        earlier = PeftConfig.from_pretrained(previous)
+        with reading(previous, "adapter_config.json"):
+            earlier = PeftConfig.from_pretrained(previous)
         _check_order(earlier, config)
-        if earlier.modules_to_save == config.modules_to_save and (
-            earlier.target_modules == config.target_modules
-        ):
-            return PeftModel.from_pretrained(model, previous, is_trainable=True)
-        model = PeftModel.from_pretrained(model, previous).merge_and_unload()
+        same = earlier.modules_to_save == config.modules_to_save
+        same = same and earlier.target_modules == config.target_modules
+        with reading(previous):
+            model = PeftModel.from_pretrained(model, previous, is_trainable=same)
+        if same:
+            return model
+        model = model.merge_and_unload()
     return get_peft_model(model, config)
 
 

@@ -57,6 +57,8 @@ def train(options: Namespace) -> None:
             prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
             record["prompts"], record["base"] = prompts.templates, options.base
             job, encoder = _stage_run(options, settings, processes), Encoder(options.base)
+            if job.previous and processes.first:
+                _check_adapter(job.previous, record["inputs"].get("base"))
             trained = train_stage(
                 job,
                 encoder,
@@ -68,8 +70,7 @@ def train(options: Namespace) -> None:
             )
             record |= stage.enter_context(trained)
         if processes.first:
-            record["files"] = records.file_hashes(job.partial)
-            records.write_json(job.partial / "record.json", record)
+            records.write_json(job.partial / "record.json", record, {"adapter": job.partial})
 
 
 def _train_inputs(options: Namespace, data: list, probe: str) -> dict[str, str]:
@@ -122,7 +123,7 @@ def merge(options: Namespace) -> None:
     with whole_folder(options.out) as out:
         with _recording("merge", settings, inputs) as record:
             if adapter:
-                _same_base(adapter, record["inputs"].get("base"))
+                _check_adapter(adapter, record["inputs"].get("base"))
             prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
             encoder = Encoder(options.base)
             source = open_source(options.source, encoder)
@@ -140,10 +141,14 @@ def merge(options: Namespace) -> None:
         (out / "README.md").write_text(model_card(record), encoding="utf-8")
 
 
-def _same_base(adapter: Path, base: dict | None) -> None:
-    """BadInput where the adapter's record names another base than the folder `base`."""
+def _check_adapter(adapter: Path, base: dict | None) -> None:
+    """BadInput where an adapter is not as its record says, or of another base than `base`."""
     made = adapter / "record.json"
-    trained = records.read_record(made)["inputs"].get("base") if base and made.is_file() else None
+    record = records.read_record(made) if made.is_file() else {"inputs": {}}
+    stated = record.get("outputs", {}).get("adapter")
+    if stated and stated["sha256"] != records.hash_path(adapter, made):
+        raise BadInput(f"{adapter}: is not as its training left it: train the stage again")
+    trained = record["inputs"].get("base") if base else None
     if trained and trained["sha256"] != base["sha256"]:
         raise BadInput(f"{adapter}: was trained on another base than {base['path']}: give the one "
                        "it was trained on, or train it anew")  # fmt: skip
