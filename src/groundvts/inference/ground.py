@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from groundvts.inference.answer import Grounding
 from groundvts.inference.predict import predict
 from groundvts.models.folder import model_settings, reading
 from groundvts.models.load import load_model
+from groundvts.models.shards import read_json
 from groundvts.models.vts_config import VTSConfig
 from groundvts.prompts import Prompts
 
@@ -42,7 +42,7 @@ def manifest(model: str) -> dict:
     if not path.is_file():
         return {"frames": None, "prompts": Prompts.load().templates, "protocol": "fixed"}
     with reading(model, path.name):
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = read_json(path)
         Prompts(known["prompts"], path)
         if known["frames"] is not None:
             FrameSampling.read(known["frames"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,11 @@ import torch
 from transformers.utils import logging
 
 from groundvts.errors import BadInput
-from groundvts.models.folder import AGAIN, model_settings, reading
+from groundvts.models.folder import model_settings, reading
 from groundvts.models.internvl import GroundVTSIntern, GroundVTSInternConfig
 from groundvts.models.parts import tower
 from groundvts.models.qwen import GroundVTSQwen, GroundVTSQwenConfig
+from groundvts.models.shards import stored_tensors
 from groundvts.models.vts_config import VTSConfig
 
 if not torch.cuda.is_available():  # else deepspeed, where it is installed, warns that it guesses
@@ -48,16 +50,17 @@ def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: i
         else:
             config = config_class.from_dict(settings)
             config.vts = {**config.vts, **vts} if vts and config.vts else config.vts
-        _check_size(model, model_class, config)
+        asked = sum(one.numel() for one in meta_model(config).parameters())
     with reading(model), _quiet():  # what is missing is checked below, by name
-        loaded, info = model_class.from_pretrained(
-            model,
-            config=config,
-            dtype=dtype,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-        )
+        if Path(model).is_dir():
+            held = sum(math.prod(one.shape) for one in stored_tensors(Path(model)))
+            if asked > 2 * held:  # before memory is taken for them
+                raise BadInput(
+                    f"config.json asks for {asked:,} weights, of which {held:,} are there"
+                )
+        options = {"use_safetensors": True, "output_loading_info": True}
+        options["ignore_mismatched_sizes"] = True
+        loaded, info = model_class.from_pretrained(model, config=config, dtype=dtype, **options)
     missing = [k for k in info["missing_keys"] if kind != stock or not k.startswith("vts.")]
     wrong = [*missing, *info["unexpected_keys"], *(key[0] for key in info["mismatched_keys"])]
     if wrong:
@@ -69,14 +72,11 @@ def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: i
     return loaded.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
-def _check_size(model: str, model_class, config) -> None:
-    """BadInput where settings ask for more weights than a folder can hold; none is made."""
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        asked = sum(one.numel() for one in model_class(config).parameters())
-    held = sum(file.stat().st_size for file in Path(model).glob("*.safetensors"))
-    if asked > 2 * held > 0:
-        raise BadInput(f"{model}/config.json: asks for {asked:,} weights, but all that the "
-                       f"folder has is {held:,} bytes: {AGAIN}")  # fmt: skip
+def meta_model(config) -> torch.nn.Module:
+    """The model of a configuration, without memory for its weights."""
+    model_class = next(one for kind, one in BACKBONES.values() if kind is type(config))
+    with torch.device("meta"):
+        return model_class(config)
 
 
 @contextmanager

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import torch
-
 from groundvts.errors import BadInput
 from groundvts.models.folder import reading
-from groundvts.models.load import BACKBONES
+from groundvts.models.load import BACKBONES, meta_model
 from groundvts.models.protocols import vts_settings
 from groundvts.models.shards import read_json
 from groundvts.models.vts_config import VTSConfig
@@ -101,9 +99,8 @@ def expected_tensors(folder: Path, config) -> dict[str, tuple[tuple[int, ...], b
     They come from the model itself, built on the meta device. A tied tensor is not saved: the
     model makes it from its twin.
     """
-    model_class = BACKBONES[stock_type(folder)[0]][1]
-    with reading(folder, "config.json"), torch.device("meta"):
-        model = model_class(config)
+    with reading(folder, "config.json"):
+        model = meta_model(config)
     learned = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     tied = getattr(model, "all_tied_weights_keys", {})
     return {

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from groundvts.models.folder import model_settings, reading
-from groundvts.models.load import BACKBONES
+from groundvts.models.load import BACKBONES, meta_model
 from groundvts.models.parts import parts_of
 from groundvts.models.published import STOCK, our_config
 from groundvts.models.vts_config import VTSConfig
@@ -77,28 +76,19 @@ def read_config(model: str):
     """Configuration of a model folder or hub id: ours, stock (with the paper's VTS) or released."""
     settings = model_settings(model, (*BACKBONES, *STOCK))
     kind = settings["model_type"]
-    if kind in STOCK:
-        return our_config(Path(model))
-    stock = kind.removeprefix("groundvts_")
-    config_class, _ = BACKBONES[stock]
     with reading(model, "config.json"):
-        if kind == stock:
-            config = config_class.from_stock(settings, _paper_settings(stock))
+        if kind in STOCK:
+            config = our_config(Path(model))
+        elif kind in BACKBONES:
+            config = BACKBONES[kind][0].from_stock(settings, _paper_settings(kind))
         else:
-            config = config_class.from_dict(settings)
-        config.name_or_path = str(model)
-        return config
+            config = BACKBONES[kind.removeprefix("groundvts_")][0].from_dict(settings)
+        meta_model(config)
+    return config
 
 
 def _paper_settings(stock: str) -> dict:
     return VTSConfig(hidden_size=SCORER_WIDTH[stock]).to_dict()
-
-
-def meta_model(config) -> nn.Module:
-    """The model of a configuration, without memory for its weights."""
-    model_class = next(one for kind, one in BACKBONES.values() if kind is type(config))
-    with reading(config.name_or_path or config.model_type, "config.json"), torch.device("meta"):
-        return model_class(config)
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:

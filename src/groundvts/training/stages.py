@@ -16,6 +16,7 @@ from peft.utils.constants import DUMMY_TARGET_MODULES
 from groundvts.errors import BadInput
 from groundvts.models.folder import reading
 from groundvts.models.parts import PARTS, Parts, parts_of
+from groundvts.models.shards import stored_tensors
 
 DTYPES = ("auto", "bfloat16", "float32")
 STAGES = ("warmup", "joint", "grounding")
@@ -114,14 +115,13 @@ def stage_model(model, settings: StageSettings, previous: Path | None) -> PeftMo
     if previous is not None:
         with reading(previous, "adapter_config.json"):
             earlier = PeftConfig.from_pretrained(previous)
+        stored_tensors(previous, "adapter_model")
         _check_order(earlier, config)
-        same = earlier.modules_to_save == config.modules_to_save
-        same = same and earlier.target_modules == config.target_modules
-        with reading(previous):
-            model = PeftModel.from_pretrained(model, previous, is_trainable=same)
-        if same:
-            return model
-        model = model.merge_and_unload()
+        if earlier.modules_to_save == config.modules_to_save and (
+            earlier.target_modules == config.target_modules
+        ):
+            return PeftModel.from_pretrained(model, previous, is_trainable=True)
+        model = PeftModel.from_pretrained(model, previous).merge_and_unload()
     return get_peft_model(model, config)
 
 
