@@ -115,7 +115,7 @@ DAMAGES = {
     "weights cut": (cut, WEIGHTS),
     "weights empty": (text(WEIGHTS, ""), WEIGHTS),
     "weights a text": (text(WEIGHTS, "no tensors\n" * 9999), WEIGHTS),
-    "weights pickled": (pickled, WEIGHTS),
+    "weights pickled": (pickled, "pytorch_model.bin: only safetensors is read"),
     "a shard missing": (sharded(MISSING), "model-00001-of-00002.safetensors"),
     "index no JSON": (sharded("{ no"), INDEX),
     "index a list": (sharded("[]"), INDEX),

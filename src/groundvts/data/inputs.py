@@ -81,8 +81,7 @@ class Encoder:
             self.mean, self.std = scale.view(2, 1, 3, 1, 1)
             self.configure(model)
             side = self.patch_size * self.merge_size
-            black = np.zeros((1, side, side, 3), np.uint8)
-            self.video(Frames(black, np.zeros(1), 1.0, 1.0, ""))
+            self.video(Frames(np.zeros((1, side, side, 3), np.uint8), np.zeros(1), 1.0, 1.0, ""))
         with reading(model, "tokenizer_config.json"):
             names = (self.visual, self.placeholder, "<|im_end|>", self.tokenizer.pad_token)
             known = self.tokenizer.get_vocab()

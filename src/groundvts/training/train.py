@@ -76,10 +76,9 @@ def train_stage(
     A stage that follows none writes `selection_before.jsonl` too: what is kept before training.
     What the block adds there goes with it to `job.out`, when the block has ended well.
     `data` holds conversations beside the source of their videos (a feature cache or frames);
-    `probe` are moments on which the trained sampler's choice is recorded, as saved. A training of
+    `probe` are moments on which the trained sampler's choice is recorded, as saved; a training of
     the `same` identity is continued. Gives the payload of the record; of several processes the
-    first alone writes and has one. RunFailed where
-    the adapter is not what was to be trained.
+    first alone writes and has one. RunFailed where the adapter is not what was to be trained.
     """
     first = job.processes.first
     with checkpoint_folder(job.checkpoints, same) if first else nullcontext():
@@ -103,11 +102,7 @@ def train_stage(
 
 
 def identity(job: StageRun, record: dict) -> dict[str, str]:
-    """Hashes of what decides a stage's weights, by what they are of, for a record with its inputs.
-
-    Neither where files lie, nor the probe, nor what memory asks for or the next kill: batch size
-    and steps between checkpoints.
-    """
+    """Hashes of what decides a stage's weights: not places, probe, batch size or checkpoints."""
     settings = {**asdict(job.settings), "dtype": dtype(job.settings)}
     del settings["batch_size"], settings["checkpoint_steps"]
     data = {name: entry["sha256"] for name, entry in record["inputs"].items() if name != "probe"}
@@ -119,9 +114,8 @@ def identity(job: StageRun, record: dict) -> dict[str, str]:
     code = modules("training.train") | modules(sampler.removeprefix("groundvts."))
     libraries = [record["versions"][name] for name in ("torch", "transformers", "peft", "numpy")]
     parts = {"settings": [job.vts, settings, job.seed], "data": data, "libraries": libraries}
-    return {name: hashed(part, {}) for name, part in parts.items()} | {
-        "code": code_hash(sorted(code))
-    }
+    parts["code"] = code_hash(sorted(code))
+    return {name: hashed(part, {}) for name, part in parts.items()}
 
 
 def _trained(job: StageRun, samples: Samples, data: list[tuple[list[Conversation], object]]):

@@ -96,10 +96,7 @@ class StageTrainer(Trainer):
         super()._run_epoch(**given)
 
     def _save_checkpoint(self, *args, **kwargs) -> None:
-        """Seals it when all processes have written their parts, and leaves the last two alone.
-
-        transformers' own deletion can leave half of one.
-        """
+        """Seals it, and leaves the last two alone; transformers' deletion can leave half of one."""
         super()._save_checkpoint(*args, **kwargs)
         losses = self.accelerator.gather(self._tr_loss.reshape(1)).tolist()  # waits for all
         if self.args.should_save:
