@@ -46,6 +46,11 @@ def hashes(folder: Path, pattern: str = "*") -> dict[str, str]:
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
 
 
+def stage_content(folder: Path) -> dict:
+    """The content of a stage's files, and the losses that its record tells."""
+    return {**hashes(folder), "loss": json.loads((folder / "record.json").read_text())["loss"]}
+
+
 def pixels(folder: Path) -> dict:
     """A frame cache's index and the content of every array it names."""
     index = json.loads((folder / "index.json").read_text())
@@ -70,7 +75,7 @@ STEPS = {
             "train",
             R / "stages" / RUN / stage,
             (R / "checkpoints" / RUN / stage,),
-            hashes,
+            stage_content,
         )
         for stage in STAGES
     },

@@ -45,7 +45,7 @@ def samples(count: int = 11) -> list[Conversation]:
 
 
 def run(job: dict) -> dict:
-    """Trains; the payload of the stage's record, with the loss of every step."""
+    """Trains; the payload of the stage's record, with the loss of every step, or every `every`."""
     processes, prompts = Processes.start(), Prompts.load("toy")
     encoder = Encoder(job["base"])
     source = PixelSource(Clips(), encoder)
@@ -57,10 +57,10 @@ def run(job: dict) -> dict:
                      0, out.with_name(out.name + "-checkpoints"), out, Engine(**job["engine"]),
                      processes)  # fmt: skip
     data = [(samples(), source)]
-    with patch.object(trainer, "arguments", _every_loss(trainer.arguments)):
+    with patch.object(trainer, "arguments", _logging(trainer.arguments, job)):
         if job.get("fault", {}).get("rank") == processes.rank:
             _break(**job["fault"])
-        given = (stage, encoder, data, moments, source, prompts, str(settings))
+        given = (stage, encoder, data, moments, source, prompts, job.get("identity", {}))
         with train_stage(*given) as payload:
             if processes.first:
                 (stage.partial / "payload.json").write_text(json.dumps(payload))
@@ -68,12 +68,12 @@ def run(job: dict) -> dict:
     return payload
 
 
-def _every_loss(arguments):
-    """`arguments` that log the loss of every step."""
+def _logging(arguments, job: dict):
+    """`arguments` that log the loss of every step, or of every so manyth."""
 
     def made(*given):
         found = arguments(*given)
-        found.logging_steps = 1
+        found.logging_steps = job.get("every", 1)
         return found
 
     return made

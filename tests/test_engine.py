@@ -1,7 +1,5 @@
 """Batches over several processes, precision, recomputed activations, and what is saved."""
 
-import json
-
 import pytest
 import ranks
 import torch
@@ -15,7 +13,7 @@ from groundvts.data.features import PixelSource
 from groundvts.data.inputs import Encoder
 from groundvts.errors import BadInput, RunFailed
 from groundvts.models.load import load_model
-from groundvts.training.checkpoints import STARTED_BY, last_checkpoint
+from groundvts.training.checkpoints import last_checkpoint, seal
 from groundvts.training.engine import Engine, arguments
 from groundvts.training.processes import Processes
 from groundvts.training.samples import DurationGrouped, Samples
@@ -180,8 +178,7 @@ def test_a_module_that_does_not_project_goes_through_every_stage(bases, tmp_path
 def test_checkpoints_of_another_launcher_are_refused_and_kept(tmp_path):
     checkpoint = tmp_path / "checkpoint-4"
     checkpoint.mkdir()
-    (checkpoint / STARTED_BY).write_text(json.dumps({"processes": 8, "zero": 3, "seconds": 1.0}))
-    (checkpoint / "trainer_state.json").write_text('{"global_step": 4, "max_steps": 9}')
+    seal(checkpoint, {"processes": 8, "zero": 3, "left": 5})
     assert last_checkpoint(tmp_path, {"processes": 8, "zero": 3}) == checkpoint
     with pytest.raises(BadInput, match="checkpoint-4: written with processes 8, zero 3: continue"):
         last_checkpoint(tmp_path, {"processes": 4, "zero": 3})

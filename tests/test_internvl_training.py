@@ -56,7 +56,7 @@ def test_stages_follow_one_another_and_merge(base, tmp_path):
         settings = StageSettings(["own"], rates, steps=2, batch_size=2, global_batch=2)
         job = StageRun("run", stage, str(base), previous, VTS, settings, 0,
                        tmp_path / "checkpoints" / stage, tmp_path / stage)  # fmt: skip
-        with train_stage(job, encoder, data, moments, source, prompts, stage):
+        with train_stage(job, encoder, data, moments, source, prompts, {}):
             pass
         previous = job.out
     t = tiny(base, **VTS)

@@ -6,7 +6,7 @@ import pytest
 from test_cli import refused
 
 from groundvts.data.files import part_of
-from groundvts.records import hash_path
+from groundvts.records import hash_path, write_json
 
 SETTINGS = json.dumps({"protocol": "fixed", "seed": 0})
 
@@ -30,6 +30,16 @@ def test_an_adapter_is_merged_into_its_own_base(words, tmp_path, capsys):
     assert not (tmp_path / "merged").exists()
     (tmp_path / "base" / ".snakemake_timestamp").touch()  # as in a base taken from the cache
     assert "another base" not in refused(capsys, *words, f"--base={tmp_path / 'base'}")
+
+
+def test_an_adapter_that_was_changed_since_its_training_is_refused(words, tmp_path, capsys):
+    adapter = tmp_path / "adapter"
+    record = json.loads((adapter / "record.json").read_text())
+    write_json(adapter / "record.json", record, {"adapter": adapter})
+    assert "as its training left it" not in refused(capsys, *words, f"--base={tmp_path / 'base'}")
+    (adapter / "index.json").write_text("other weights")
+    line = refused(capsys, *words, f"--base={tmp_path / 'base'}")
+    assert "adapter: is not as its training left it" in line
 
 
 def test_a_folder_of_ones_own_is_not_replaced(words, tmp_path, capsys):

@@ -151,7 +151,7 @@ def test_no_process_outlives_torchrun(alone, folder):
     job = {**job, "settings": {"checkpoint_steps": 2}, "out": str(folder / "orphans")}
     fault = {"rank": 1, "step": 3, "kind": int(signal.SIGSTOP)}
     process = ranks.start({**job, "fault": fault}, folder)
-    whole = folder / "orphans-checkpoints" / "checkpoint-2" / "trainer_state.json"
+    whole = folder / "orphans-checkpoints" / "checkpoint-2" / "whole.json"
     deadline = time.monotonic() + 240
     while not whole.exists() and time.monotonic() < deadline:
         time.sleep(0.1)

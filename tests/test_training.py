@@ -53,8 +53,8 @@ def run(base, source, folder, settings, previous=None, name="grounding"):
     job = StageRun(
         "run", name, str(base), previous, VTS, settings, 0, folder / "checkpoints" / name, out
     )
-    fingerprint = json.dumps(str(settings))
-    given = (job, source.encoder, data, MOMENTS, source, PROMPTS, fingerprint)
+    same = {"settings": str(settings)}
+    given = (job, source.encoder, data, MOMENTS, source, PROMPTS, same)
     with train_stage(*given) as payload:
         assert not out.exists()
         write_json(job.partial / "record.json", payload)

@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 
 from groundvts.data.folder import SUFFIXES
-from groundvts.data.inputs import model_settings
 from groundvts.errors import BadInput, RunFailed, VideoReadError
 from groundvts.inference.ground import ground
+from groundvts.models.folder import model_settings
 from groundvts.models.load import load_model, sampled_as
 from groundvts.models.samplers import SAMPLERS, SCORED
 

@@ -149,8 +149,36 @@ def code_hash(files: Iterable[str | Path]) -> str:
             body = getattr(node, "body", None)
             if isinstance(body, list) and body and _is_text(body[0]):
                 node.body = body[1:] or [ast.Pass()]
-        digest.update(f"{file.name}\0{ast.dump(tree)}\n".encode())
+        digest.update(f"{file.name}\0{_outline(tree)}\n".encode())
     return digest.hexdigest()
+
+
+def _outline(node: Any) -> Any:
+    """What a syntax tree holds, the same on every Python: what is empty is left out."""
+    if isinstance(node, ast.JoinedStr):  # of an f-string's format, Python 3.12 adds an empty text
+        node.values = [part for part in node.values if getattr(part, "value", None) != ""]
+    if isinstance(node, list):
+        return [_outline(one) for one in node]
+    if not isinstance(node, ast.AST):
+        return ascii(node)
+    held = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
+    return [type(node).__name__, *((name, _outline(value)) for name, value in sorted(held))]
+
+
+@cache
+def modules(name: str) -> frozenset[Path]:
+    """The file of a module (`training.train`), and of all of the package that it imports."""
+    found, waiting = set(), [name]
+    while waiting:
+        file = PACKAGE.joinpath(*waiting.pop().split(".")).with_suffix(".py")
+        if file in found or not file.is_file():
+            continue
+        found.add(file)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("groundvts"):
+                inside = node.module.removeprefix("groundvts").removeprefix(".")
+                waiting += [inside, *(f"{inside}.{a.name}".strip(".") for a in node.names)]
+    return frozenset(found)
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
-from transformers import AutoTokenizer, PreTrainedConfig
+from transformers import AutoTokenizer
 from transformers.image_processing_base import ImageProcessingMixin
 
 from groundvts.data.video import Frames
 from groundvts.errors import BadInput
+from groundvts.models.folder import model_settings, reading
 from groundvts.prompts import query_place
 
 IGNORED = -100
@@ -72,16 +74,26 @@ class Encoder:
 
     def __init__(self, model: str) -> None:
         self.tokenizer, self.settings = _folder_files(model)
-        self.frames = {}
-        scale = torch.tensor([self.settings["image_mean"], self.settings["image_std"]]) * 255
-        self.mean, self.std = scale.view(2, 1, 3, 1, 1)
-        token = self.tokenizer.convert_tokens_to_ids
-        self.video_token, self._place = token(self.visual), token(self.placeholder)
-        self.end_of_turn = token("<|im_end|>")
-        self.pad = self.tokenizer.pad_token_id
         self._prompt = lru_cache(maxsize=100_000)(self._encode_prompt)
+        with reading(model, "preprocessor_config.json"):
+            self.frames = {}
+            scale = torch.tensor([self.settings["image_mean"], self.settings["image_std"]]) * 255
+            self.mean, self.std = scale.view(2, 1, 3, 1, 1)
+            self.configure(model)
+            side = self.patch_size * self.merge_size
+            self.video(Frames(np.zeros((1, side, side, 3), np.uint8), np.zeros(1), 1.0, 1.0, ""))
+        with reading(model, "tokenizer_config.json"):
+            names = (self.visual, self.placeholder, "<|im_end|>", self.tokenizer.pad_token)
+            known = self.tokenizer.get_vocab()
+            self.video_token, self._place, self.end_of_turn, self.pad = (known[n] for n in names)
+            if self._place not in self.prompt("", "When?", "When?").ids:
+                raise ValueError("the chat template has no place for a video")
 
     # What a backbone provides -------------------------------------------------------------
+    def configure(self, model: str) -> None:
+        """Sets the sizes above from the model's settings."""
+        raise NotImplementedError
+
     def video(self, frames: Frames) -> VideoInput:
         """Normalised pixels of frames (T, H, W, 3) uint8, (x - mean * 255) / (std * 255), and time.
 
@@ -180,33 +192,22 @@ class Encoder:
 def _encoder_class(model: str) -> type[Encoder]:
     from groundvts.data.internvl_inputs import InternVLEncoder
     from groundvts.data.qwen_inputs import QwenEncoder
+    from groundvts.models.load import BACKBONES
 
     encoders = {"qwen2_5_vl": QwenEncoder, "internvl": InternVLEncoder}
-    kind = model_settings(model).get("model_type", "")
-    if (stock := kind.removeprefix("groundvts_")) not in encoders:
-        raise BadInput(f"{model}: model_type {kind!r} is not supported: use one of "
-                       f"{', '.join(encoders)}")  # fmt: skip
-    return encoders[stock]
-
-
-def model_settings(model: str) -> dict:
-    """A model folder's configuration as it stands in the file; BadInput where there is none."""
-    try:
-        return PreTrainedConfig.get_config_dict(str(model))[0]
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{model}: no model configuration there: {_first_line(error)}") from None
+    settings = model_settings(model, encoders)
+    kind = settings["model_type"].removeprefix("groundvts_")
+    with reading(model, "config.json"):  # libraries read it for the tokenizer too
+        BACKBONES[kind][0].from_dict(settings)
+    return encoders[kind]
 
 
 def _folder_files(model: str) -> tuple:
     """Tokenizer and preprocessor settings of a model folder."""
-    try:
+    with reading(model, "tokenizer.json"):
         tokenizer = AutoTokenizer.from_pretrained(model)
+        if tokenizer.decode(tokenizer("When?")["input_ids"]) != "When?":
+            raise ValueError("it does not know the words that it reads")
+    with reading(model, "preprocessor_config.json"):
         settings, _ = ImageProcessingMixin.get_image_processor_dict(str(model))
-    except (OSError, ValueError) as error:
-        why = _first_line(error)
-        raise BadInput(f"{model}: no tokenizer or preprocessor there: {why}") from None
     return tokenizer, settings
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from transformers import InternVLConfig
 
-from groundvts.data.inputs import Encoder, VideoInput, model_settings
+from groundvts.data.inputs import Encoder, VideoInput
 from groundvts.data.video import Frames, FrameSampling, resize
 from groundvts.errors import BadInput
+from groundvts.models.folder import model_settings
 
 TEMPLATE = "Frame{number}: <img>{tokens}</img>"  # InternVL's own wording
 SEPARATOR = "\n"
@@ -28,8 +29,7 @@ class InternVLEncoder(Encoder):
     placeholder = user_after = "<video>"
     visual = "<IMG_CONTEXT>"
 
-    def __init__(self, model: str) -> None:
-        super().__init__(model)
+    def configure(self, model: str) -> None:
         stated = model_settings(model)
         known = {key: stated[key] for key in ("vision_config", "downsample_ratio") if key in stated}
         config = InternVLConfig(**known)

@@ -15,8 +15,7 @@ class QwenEncoder(Encoder):
     placeholder = visual = "<|video_pad|>"
     user_after = "<|vision_end|>"
 
-    def __init__(self, model: str) -> None:
-        super().__init__(model)
+    def configure(self, model: str) -> None:
         self.patch_size = self.settings["patch_size"]
         self.temporal_patch_size = self.settings["temporal_patch_size"]
         self.merge_size = self.settings["merge_size"]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 from groundvts import records
 from groundvts.data.features import PixelSource
-from groundvts.data.inputs import Encoder, model_settings
+from groundvts.data.inputs import Encoder
 from groundvts.data.isolated import run_isolated
 from groundvts.data.moment import Moment
 from groundvts.data.video import Frames, FrameSampling, read_frames
 from groundvts.errors import BadInput, VideoReadError
 from groundvts.inference.answer import Grounding
 from groundvts.inference.predict import predict
+from groundvts.models.folder import model_settings, reading
 from groundvts.models.load import load_model
+from groundvts.models.shards import read_json
 from groundvts.models.vts_config import VTSConfig
 from groundvts.prompts import Prompts
 
@@ -38,21 +39,19 @@ class OneVideo:
 def manifest(model: str) -> dict:
     """How a model folder reads videos and prompts; frames None: as its backbone does."""
     path, defaults = Path(model) / "groundvts.json", {"frames": None, "protocol": "fixed"}
-    defaults["prompts"] = Prompts.load().templates
     if not path.is_file():  # a base, or what others have made
         made = path.with_name("record.json")
         if made.is_file() and records.read_record(made).get("verb") == "merge":
             raise BadInput(f"{path}: is not there: it holds the prompts and frames of this merged "
                            "model, without which it answers otherwise: merge it again")  # fmt: skip
-        return defaults | {"note": "no groundvts.json there: asked with default prompts and frames"}
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        lacking = sorted(defaults.keys() - known)
-    except (ValueError, TypeError) as error:
-        raise BadInput(f"{path}: not valid JSON: {error}: merge the model again") from None
-    if lacking:
-        raise BadInput(f"{path}: lacks {', '.join(lacking)}: merge the model again")
-    return known
+        note = "no groundvts.json there: asked with default prompts and frames"
+        return defaults | {"prompts": Prompts.load().templates, "note": note}
+    with reading(model, path.name):
+        known = read_json(path)
+        Prompts(known["prompts"], path)
+        if known["frames"] is not None:
+            FrameSampling.read(known["frames"])
+        return {key: known[key] for key in ("prompts", *defaults)}
 
 
 def ground(

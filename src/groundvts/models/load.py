@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
-from transformers import PreTrainedConfig
 from transformers.utils import logging
 
 from groundvts.errors import BadInput
+from groundvts.models.folder import model_settings, reading
 from groundvts.models.internvl import GroundVTSIntern, GroundVTSInternConfig
 from groundvts.models.parts import tower
 from groundvts.models.qwen import GroundVTSQwen, GroundVTSQwenConfig
+from groundvts.models.shards import stored_tensors
 from groundvts.models.vts_config import VTSConfig
 
 if not torch.cuda.is_available():  # else deepspeed, where it is installed, warns that it guesses
@@ -37,25 +40,27 @@ def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: i
     >>> from groundvts import load_model
     >>> model = load_model("results/toy/merged/vts-0.25-s0", {"ratio": 0.5})
     """
-    try:
-        settings, _ = PreTrainedConfig.get_config_dict(str(model))
-        kind = settings.get("model_type", "")
-    except OSError as error:
-        raise BadInput(f"{model}: no model can be read there: {error}".splitlines()[0]) from None
+    settings = model_settings(model, BACKBONES)
+    kind = settings["model_type"]
     stock = kind.removeprefix("groundvts_")
-    if stock not in BACKBONES:
-        known = ", ".join(BACKBONES)
-        raise BadInput(f"{model}: model_type {kind!r} is not supported: use one of {known}")
     config_class, model_class = BACKBONES[stock]
-    if kind == stock:
-        config = config_class.from_stock(settings, vts)
-    else:
-        config = config_class.from_dict(settings)
-        config.vts = {**config.vts, **vts} if vts and config.vts else config.vts
-    with _quiet():  # what is missing is checked below, by name
-        loaded, info = model_class.from_pretrained(
-            model, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True
-        )
+    with reading(model, "config.json"):
+        if kind == stock:
+            config = config_class.from_stock(settings, vts)
+        else:
+            config = config_class.from_dict(settings)
+            config.vts = {**config.vts, **vts} if vts and config.vts else config.vts
+        asked = sum(one.numel() for one in meta_model(config).parameters())
+    with reading(model), _quiet():  # what is missing is checked below, by name
+        if Path(model).is_dir():
+            held = sum(math.prod(one.shape) for one in stored_tensors(Path(model)))
+            if asked > 2 * held:  # before memory is taken for them
+                raise BadInput(
+                    f"config.json asks for {asked:,} weights, of which {held:,} are there"
+                )
+        options = {"use_safetensors": True, "output_loading_info": True}
+        options["ignore_mismatched_sizes"] = True
+        loaded, info = model_class.from_pretrained(model, config=config, dtype=dtype, **options)
     missing = [k for k in info["missing_keys"] if kind != stock or not k.startswith("vts.")]
     wrong = [*missing, *info["unexpected_keys"], *(key[0] for key in info["mismatched_keys"])]
     if wrong:
@@ -65,6 +70,13 @@ def load_model(model: str, vts: dict | None = None, dtype: str = "auto", seed: i
             torch.manual_seed(seed)
             loaded.vts.reset_parameters()
     return loaded.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def meta_model(config) -> torch.nn.Module:
+    """The model of a configuration, without memory for its weights."""
+    model_class = next(one for kind, one in BACKBONES.values() if kind is type(config))
+    with torch.device("meta"):
+        return model_class(config)
 
 
 @contextmanager

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 from groundvts.errors import BadInput
-from groundvts.models.load import BACKBONES
+from groundvts.models.folder import reading
+from groundvts.models.load import BACKBONES, meta_model
 from groundvts.models.protocols import vts_settings
 from groundvts.models.shards import read_json
 from groundvts.models.vts_config import VTSConfig
@@ -73,7 +70,7 @@ def our_config(folder: Path, hidden_size: int | None = None):
     vts = _sampling_settings(file, settings, hidden_size)
     settings.pop("auto_map", None)
     config_class, model_class = BACKBONES[stock]
-    with settings_of(file):
+    with reading(folder, "config.json"):
         config = config_class.from_stock(settings, VTSConfig.from_dict(vts).to_dict())
     config.architectures = [model_class.__name__]
     return config
@@ -96,25 +93,14 @@ def _sampling_settings(file: Path, settings: dict, hidden_size: int | None) -> d
     return vts_settings("official", SOUND, changes)
 
 
-@contextmanager
-def settings_of(file: Path | str) -> Iterator[None]:
-    """Whatever a model's settings make transformers raise is bad input: it names `file`."""
-    try:
-        yield
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise BadInput(f"{file}: makes no model: {reason}; download it again") from None
-
-
 def expected_tensors(folder: Path, config) -> dict[str, tuple[tuple[int, ...], bool]]:
     """Name, shape and whether it is learned of every tensor of `config`'s model to save.
 
     They come from the model itself, built on the meta device. A tied tensor is not saved: the
     model makes it from its twin.
     """
-    model_class = BACKBONES[stock_type(folder)[0]][1]
-    with settings_of(folder / "config.json"), torch.device("meta"):
-        model = model_class(config)
+    with reading(folder, "config.json"):
+        model = meta_model(config)
     learned = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     tied = getattr(model, "all_tied_weights_keys", {})
     return {

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import torch
 from torch import nn
-from transformers import PreTrainedConfig
 
-from groundvts.errors import BadInput
-from groundvts.models.load import BACKBONES
+from groundvts.models.folder import model_settings, reading
+from groundvts.models.load import BACKBONES, meta_model
 from groundvts.models.parts import parts_of
-from groundvts.models.published import STOCK, our_config, settings_of
+from groundvts.models.published import STOCK, our_config
 from groundvts.models.vts_config import VTSConfig
 
 NAMES = {"qwen": "qwen2_5_vl", "internvl": "internvl"}
@@ -76,33 +74,21 @@ def published_config(backbone: str):
 
 def read_config(model: str):
     """Configuration of a model folder or hub id: ours, stock (with the paper's VTS) or released."""
-    try:
-        settings, _ = PreTrainedConfig.get_config_dict(str(model))
-    except OSError as error:
-        raise BadInput(f"{model}: no model can be read there: {error}".splitlines()[0]) from None
-    kind = settings.get("model_type", "")
-    if kind in STOCK:
-        return our_config(Path(model))
-    stock = kind.removeprefix("groundvts_")
-    if stock not in BACKBONES:
-        known = ", ".join((*BACKBONES, *STOCK))
-        raise BadInput(f"{model}: model_type {kind!r} is not supported: use one of {known}")
-    config_class, _ = BACKBONES[stock]
-    with settings_of(model):
-        if kind != stock:
-            return config_class.from_dict(settings)
-        return config_class.from_stock(settings, _paper_settings(stock))
+    settings = model_settings(model, (*BACKBONES, *STOCK))
+    kind = settings["model_type"]
+    with reading(model, "config.json"):
+        if kind in STOCK:
+            config = our_config(Path(model))
+        elif kind in BACKBONES:
+            config = BACKBONES[kind][0].from_stock(settings, _paper_settings(kind))
+        else:
+            config = BACKBONES[kind.removeprefix("groundvts_")][0].from_dict(settings)
+        meta_model(config)
+    return config
 
 
 def _paper_settings(stock: str) -> dict:
     return VTSConfig(hidden_size=SCORER_WIDTH[stock]).to_dict()
-
-
-def meta_model(config) -> nn.Module:
-    """The model of a configuration, without memory for its weights."""
-    model_class = next(one for kind, one in BACKBONES.values() if kind is type(config))
-    with settings_of(config.model_type), torch.device("meta"):
-        return model_class(config)
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:

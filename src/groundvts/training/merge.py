@@ -12,11 +12,12 @@ from pathlib import Path
 import torch
 from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from peft.utils import ModulesToSaveWrapper
-from safetensors import SafetensorError, safe_open
 
 from groundvts.data.inputs import Encoder
 from groundvts.errors import BadInput, RunFailed
+from groundvts.models.folder import reading
 from groundvts.models.load import load_model
+from groundvts.models.shards import stored_tensors
 
 LAST = 64  # positions of a prompt that are compared
 TOLERANCE = 1e-4  # of the largest logit, all in float32
@@ -94,14 +95,9 @@ def _wrapped(model, adapter: Path) -> tuple[PeftModel, dict[str, list[str]], dic
 
 def _with_adapter(model, adapter: Path) -> PeftModel:
     """`model` with the adapter's weights; BadInput names tensors that are absent or misshapen."""
-    try:
+    with reading(adapter, "adapter_config.json"):
         wrapped = get_peft_model(model, PeftConfig.from_pretrained(adapter))
-        with safe_open(adapter / WEIGHTS, "pt") as file:
-            names = file.keys()
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in names}
-    except (OSError, ValueError, SafetensorError) as error:
-        why = str(error).splitlines()[0]
-        raise BadInput(f"{adapter}: no adapter can be read there: {why}: train it again") from None
+    found = {one.name: one.shape for one in stored_tensors(adapter, "adapter_model")}
     asked = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
     shapes = {name: tuple(tensor.shape) for name, tensor in asked.items()}
     wrong = sorted(n for n in {*shapes, *found} if shapes.get(n) != found.get(n))

@@ -14,7 +14,9 @@ from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from peft.utils.constants import DUMMY_TARGET_MODULES
 
 from groundvts.errors import BadInput
+from groundvts.models.folder import reading
 from groundvts.models.parts import PARTS, Parts, parts_of
+from groundvts.models.shards import stored_tensors
 
 DTYPES = ("auto", "bfloat16", "float32")
 STAGES = ("warmup", "joint", "grounding")
@@ -111,7 +113,9 @@ def stage_model(model, settings: StageSettings, previous: Path | None) -> PeftMo
     """Wraps `model` (the base with its sampling module) for a stage that follows `previous`."""
     config = adapter_config(settings, parts_of(model))
     if previous is not None:
-        earlier = PeftConfig.from_pretrained(previous)
+        with reading(previous, "adapter_config.json"):
+            earlier = PeftConfig.from_pretrained(previous)
+        stored_tensors(previous, "adapter_model")
         _check_order(earlier, config)
         if earlier.modules_to_save == config.modules_to_save and (
             earlier.target_modules == config.target_modules

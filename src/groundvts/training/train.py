@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from peft import PeftModel
@@ -19,7 +19,11 @@ from groundvts.errors import BadInput
 from groundvts.inference.predict import select_tokens
 from groundvts.models.load import load_model
 from groundvts.models.parts import projector
+from groundvts.models.samplers import SAMPLERS
+from groundvts.models.vts_config import VTSConfig
 from groundvts.prompts import Prompts
+from groundvts.records import code_hash, hash_path, modules
+from groundvts.records import fingerprint as hashed
 from groundvts.training.checkpoints import checkpoint_folder, checkpoints, discard, finish
 from groundvts.training.engine import Engine, dtype
 from groundvts.training.processes import Processes
@@ -64,20 +68,20 @@ def train_stage(
     probe: list[Moment],
     probe_source,
     prompts: Prompts,
-    fingerprint: str,
+    same: dict[str, str],
 ) -> Iterator[dict]:
     """Trains one stage and writes its adapter with `selection.jsonl` to `job.partial`.
 
     A stage that follows none writes `selection_before.jsonl` too: what is kept before training.
     What the block adds there goes with it to `job.out`, when the block has ended well.
     `data` holds conversations beside the source of their videos (a feature cache or frames);
-    `probe` are moments on which the trained sampler's choice is recorded, as saved. Gives the
-    payload of the record; of several processes the first alone writes and has one. RunFailed where
-    the adapter is not what was to be trained.
+    `probe` are moments on which the trained sampler's choice is recorded, as saved; a training of
+    the `same` identity is continued. Gives the payload of the record; of several processes the
+    first alone writes and has one. RunFailed where the adapter is not what was to be trained.
     """
     first = job.processes.first
     with (
-        checkpoint_folder(job.checkpoints, fingerprint) if first else nullcontext(),
+        checkpoint_folder(job.checkpoints, same) if first else nullcontext(),
         ExitStack() as whole,
     ):
         if first:
@@ -100,6 +104,23 @@ def train_stage(
                 discard(path)
 
 
+def identity(job: StageRun, record: dict) -> dict[str, str]:
+    """Hashes of what decides a stage's weights: not places, probe, batch size or checkpoints."""
+    settings = {**asdict(job.settings), "dtype": dtype(job.settings)}
+    del settings["batch_size"], settings["checkpoint_steps"]
+    data = {name: entry["sha256"] for name, entry in record["inputs"].items() if name != "probe"}
+    data.setdefault("base", job.base)
+    if job.previous is not None:  # its record tells of its run
+        files = ("adapter_config.json", "adapter_model.safetensors")
+        data["previous"] = [hash_path(job.previous / name) for name in files]
+    sampler = SAMPLERS[VTSConfig.from_dict(job.vts or {}).sampler].__module__
+    code = modules("training.train") | modules(sampler.removeprefix("groundvts."))
+    libraries = [record["versions"][name] for name in ("torch", "transformers", "peft", "numpy")]
+    parts = {"settings": [job.vts, settings, job.seed], "data": data, "libraries": libraries}
+    parts["code"] = code_hash(sorted(code))
+    return {name: hashed(part, {}) for name, part in parts.items()}
+
+
 def _trained(job: StageRun, samples: Samples, data: list[tuple[list[Conversation], object]]):
     """Trains the stage into `job.partial` and checks what lies there."""
     set_seed(job.seed)
@@ -118,6 +139,7 @@ def _trained(job: StageRun, samples: Samples, data: list[tuple[list[Conversation
             print(f"{label}: trains {group}: {count:,} parameters", flush=True)
     where = (job.checkpoints, job.partial, label, job.seed)
     measured = train(model, samples, job.settings, job.engine, job.processes, *where)
+    measured = {"engine": job.engine.record(job.settings, job.processes), **measured}
     if job.processes.first:
         updates = measured["steps"] - (job.settings.warmup > 0)  # the first rate of a warm-up is 0
         check_adapter(job.partial, start, scorer.projects, updates)
@@ -127,7 +149,6 @@ def _trained(job: StageRun, samples: Samples, data: list[tuple[list[Conversation
         "run": job.run,
         "stage": job.stage,
         **measured,
-        "engine": job.engine.record(job.settings, job.processes),
         "samples": samples.counts(),
         "trainable": trainable,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import sys
 import time
 from pathlib import Path
@@ -14,12 +13,13 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from transformers.trainer_callback import PrinterCallback
 
 from groundvts.progress import Progress
-from groundvts.records import write_json
+from groundvts.records import read_record
 from groundvts.training.checkpoints import (
-    STARTED_BY,
+    SEAL,
     checkpoints,
     discard,
     last_checkpoint,
+    seal,
     take_over,
 )
 from groundvts.training.engine import Engine, arguments
@@ -33,13 +33,16 @@ class StageTrainer(Trainer):
     """Trainer with one learning rate for each group of parameters, and adapters as checkpoints.
 
     `started_by` says in each checkpoint which processes can continue it. `seconds` is how long it
-    has trained, with what led to the checkpoint that it continued from.
+    has trained, with what led to the checkpoint that it continued from; `batch_sizes` are one
+    process's, by the step before the first that had each; `losses` are those that each process has
+    added up since the last that was logged, where it continues: transformers' state lacks them.
     """
 
     def __init__(self, *args, rates: dict[str, float], started_by: dict, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.rates, self.started_by = rates, started_by
-        self.earlier, self.began = 0.0, time.perf_counter()
+        self.earlier, self.began, self.losses = 0.0, time.perf_counter(), None
+        self.batch_sizes = {"0": self.args.per_device_train_batch_size}
         # A step's loss is the mean over all its answer tokens; Qwen's class would have each
         # process and each step of accumulation weigh the same, however long its answers.
         self.model_accepts_loss_kwargs = True
@@ -71,27 +74,38 @@ class StageTrainer(Trainer):
 
     def train(self, resume_from_checkpoint: str | None = None, **options):
         if resume_from_checkpoint:
-            written = (Path(resume_from_checkpoint) / STARTED_BY).read_text(encoding="utf-8")
-            self.earlier = json.loads(written)["seconds"]
+            told = read_record(Path(resume_from_checkpoint) / SEAL)
+            self.earlier, self.losses = told["seconds"], told["losses"]
+            size, self.batch_sizes = self.batch_sizes["0"], told["batch_sizes"]
+            if size != list(self.batch_sizes.values())[-1]:
+                self.batch_sizes[str(told["step"])] = size
         self.began = time.perf_counter()
         return super().train(resume_from_checkpoint, **options)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         save_adapter(self.model, output_dir, self.args.should_save)
 
-    def _save_rng_state(self, output_dir: str) -> None:
-        """Also waits for all processes: the trainer state, written next, says it is all there."""
-        super()._save_rng_state(output_dir)
-        if self.args.should_save:
-            written = {**self.started_by, "seconds": self.seconds}
-            write_json(Path(output_dir) / STARTED_BY, written)
-        self.accelerator.wait_for_everyone()
+    def _run_epoch(self, **given) -> None:
+        """Begins where the checkpoint was between two logged losses, and as the arguments say."""
+        if self.losses is not None:
+            self._tr_loss += self.losses[self.args.process_index]
+            logged = [entry["step"] for entry in self.state.log_history if "loss" in entry]
+            self._globalstep_last_logged = max(logged, default=0)
+            self.state.compute_steps(self.args, self.state.max_steps)
+            self.losses = None
+        super()._run_epoch(**given)
 
     def _save_checkpoint(self, *args, **kwargs) -> None:
-        """Also leaves the last two alone; transformers' own deletion can leave half of one."""
+        """Seals it, and leaves the last two alone; transformers' deletion can leave half of one."""
         super()._save_checkpoint(*args, **kwargs)
-        for path in checkpoints(Path(self.args.output_dir))[:-2] if self.args.should_save else []:
-            discard(path)
+        losses = self.accelerator.gather(self._tr_loss.reshape(1)).tolist()  # waits for all
+        if self.args.should_save:
+            folder, step = Path(self.args.output_dir), self.state.global_step
+            told = {"step": step, "left": self.state.max_steps - step, "seconds": self.seconds}
+            told |= {"losses": losses, "batch_sizes": self.batch_sizes}
+            seal(folder / f"checkpoint-{step}", {**self.started_by, **told})
+            for path in checkpoints(folder)[:-2]:
+                discard(path)
 
 
 class ProgressLines(TrainerCallback):
@@ -128,7 +142,8 @@ def train(
     """Trains `model` and writes its adapter to `out`; `model` is of no use after.
 
     Continues from the last whole checkpoint in `folder`; a stage that was finished there is taken
-    over. Returns the steps, the one it continued from, the seconds of training, and the loss curve.
+    over. Returns the steps, the one it continued from, the batch size from each step on that it was
+    continued at with another, the seconds of training, and the loss curve.
     """
     given = arguments(settings, engine, processes, folder, seed)
     done = processes.agreed(take_over(folder, out) if processes.first else None)
@@ -170,6 +185,7 @@ def _measured(trainer: StageTrainer, checkpoint: Path | None) -> dict:
     return {
         "steps": trainer.state.global_step,
         "resumed_from": int(checkpoint.name.split("-")[1]) if checkpoint else 0,
+        "batch_sizes": trainer.batch_sizes,
         "training_seconds": trainer.seconds,
         "loss": curve,
     }

@@ -46,7 +46,7 @@ def train(options: Namespace) -> None:
     from groundvts.data.moment import read_moments
     from groundvts.prompts import Prompts
     from groundvts.training.processes import Processes
-    from groundvts.training.train import train_stage
+    from groundvts.training.train import identity, train_stage
 
     processes = Processes.start()
     with processes.one_voice(), ExitStack() as stage:
@@ -58,7 +58,8 @@ def train(options: Namespace) -> None:
             prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
             record["prompts"], record["base"] = prompts.templates, options.base
             job, encoder = _stage_run(options, settings, processes), Encoder(options.base)
-            same = [settings, options.base, record["source"]]
+            if job.previous and processes.first:
+                _check_adapter(job.previous, record["inputs"].get("base"))
             trained = train_stage(
                 job,
                 encoder,
@@ -66,7 +67,7 @@ def train(options: Namespace) -> None:
                 read_moments(probe),
                 open_source(probe_source, encoder),
                 prompts,
-                records.fingerprint(same, record["inputs"]),
+                identity(job, record) if processes.first else {},
             )
             record |= stage.enter_context(trained)
         if processes.first:
@@ -123,7 +124,7 @@ def merge(options: Namespace) -> None:
     with whole_folder(options.out) as out:
         with _recording("merge", settings, inputs) as record:
             if adapter:
-                _same_base(adapter, record["inputs"].get("base"))
+                _check_adapter(adapter, record["inputs"].get("base"))
             prompts = Prompts.load(settings["prompts_set"], settings["prompts_file"])
             encoder = Encoder(options.base)
             source = open_source(options.source, encoder)
@@ -141,10 +142,14 @@ def merge(options: Namespace) -> None:
         records.write_json(out / "record.json", record, {"model": out})
 
 
-def _same_base(adapter: Path, base: dict | None) -> None:
-    """BadInput where the adapter's record names another base than the folder `base`."""
+def _check_adapter(adapter: Path, base: dict | None) -> None:
+    """BadInput where an adapter is not as its record says, or of another base than `base`."""
     made = adapter / "record.json"
-    trained = records.read_record(made)["inputs"].get("base") if base and made.is_file() else None
+    record = records.read_record(made) if made.is_file() else {"inputs": {}}
+    stated = record.get("outputs", {}).get("adapter")
+    if stated and stated["sha256"] != records.hash_path(adapter, made):
+        raise BadInput(f"{adapter}: is not as its training left it: train the stage again")
+    trained = record["inputs"].get("base") if base else None
     if trained and trained["sha256"] != base["sha256"]:
         raise BadInput(f"{adapter}: was trained on another base than {base['path']}: give the one "
                        "it was trained on, or train it anew")  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from groundvts.errors import BadInput
 from groundvts.yaml_files import read_yaml
