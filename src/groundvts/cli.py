@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 
 from groundvts.errors import BadInput, RunFailed
+from groundvts.escape import log
 from groundvts.options import OneLineParser, count, seconds, text
 from groundvts.verbs import (
     checkpoints,
@@ -33,18 +34,22 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs one verb and exits with its status."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     warnings.filterwarnings("ignore", module="transformers|peft|torch")
+    warnings.filterwarnings("ignore", "Glyph .* missing")  # a script that a figure's font lacks
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # signs that the terminal lacks
     options = _parser().parse_args(arguments)
     try:
         options.verb(options)
     except (BadInput, RunFailed, OSError) as error:
         if options.debug:
             raise
-        print(f"groundvts: {_line(error)}", file=sys.stderr)
+        log(f"groundvts: {_line(error)}")
         sys.exit(2 if isinstance(error, (BadInput, *WRONG_PATHS)) else 1)
     except Exception as error:
         if options.debug:
             raise
-        print(f"groundvts: {type(error).__name__}: {error}: --debug shows where", file=sys.stderr)
+        log(f"groundvts: {type(error).__name__}: {error}: --debug shows where")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

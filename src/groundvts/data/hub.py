@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -15,6 +14,7 @@ from typing import Any
 
 from groundvts.data.files import replaceable
 from groundvts.errors import BadInput, RunFailed
+from groundvts.escape import log
 
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "README.md")
 # never code, never pickles
@@ -50,7 +50,7 @@ def download_model(
         except RunFailed as error:
             if number == TRIES:
                 raise
-            print(f"{error}: trying again", file=sys.stderr, flush=True)
+            log(f"{error}: trying again")
             time.sleep(pause_s * number)
     found = {name: _checked(partial / name, file, place) for name, file in files.items()}
     shutil.rmtree(partial / ".cache", ignore_errors=True)

@@ -52,13 +52,11 @@ ANSWERS = (
     "-3 to 7",
     "I cannot tell.",
 )
-LONGEST = 90  # characters of a quoted answer
 # What is strict, and what others report under the same name.
 STRICT = {
     "HD-mAP-VeryGood": ("HD-mAP-Fair",),
     "HD-Hit@1-VeryGood": ("HD-Hit@1-lenient-VeryGood", "HD-Hit@1-lenient-Fair"),
 }
-_HTML = str.maketrans({sign: f"&#{ord(sign)};" for sign in "&<>*_`[]\\~$#"})
 
 
 def load_protocols(results: str | Path) -> list[Record]:
@@ -218,13 +216,3 @@ def trivial_conclusions(record: Record) -> Iterator[str]:
                 verdict = "is no better" if value <= best[name] else "is better"
                 line += f"; {record['run']} has {value:.1f} and {verdict}"
             yield f"{line}."
-
-
-def quoted(printed: pd.DataFrame) -> pd.DataFrame:
-    """Text cells that Markdown shows as they are; long ones are cut."""
-
-    def cell(value: Any) -> str:
-        text = " ".join(str(value).split())
-        return (text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…").translate(_HTML)
-
-    return printed.map(cell)

@@ -10,11 +10,11 @@ import fcntl
 import json
 import os
 import shutil
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 from groundvts.errors import BadInput
+from groundvts.escape import log
 from groundvts.records import write_json
 
 STARTED_BY = "processes.json"  # in each checkpoint: who can continue it, and how long it took
@@ -95,8 +95,7 @@ def checkpoint_folder(folder: Path, fingerprint: str):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            print(f"{folder}: process {lock.read().strip()} still trains here: waiting for it",
-                  file=sys.stderr, flush=True)  # fmt: skip
+            log(f"{folder}: process {lock.read().strip()} still trains here: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         lock.seek(0)
         lock.truncate()
@@ -107,8 +106,7 @@ def checkpoint_folder(folder: Path, fingerprint: str):
             left = [path for path in (*checkpoints(folder), folder / FINISHED) if path.exists()]
             if left:
                 names = ", ".join(path.name for path in left)
-                print(f"{folder}: settings, data or code have changed since: discarding {names}",
-                      file=sys.stderr, flush=True)  # fmt: skip
+                log(f"{folder}: settings, data or code have changed since: discarding {names}")
             for path in left:
                 discard(path)
             marker.write_text(fingerprint, encoding="utf-8")

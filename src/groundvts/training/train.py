@@ -17,6 +17,7 @@ from groundvts.data.files import write_jsonl
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
+from groundvts.escape import say
 from groundvts.inference.predict import select_tokens
 from groundvts.models.load import load_model
 from groundvts.models.parts import projector
@@ -113,7 +114,7 @@ def _trained(job: StageRun, samples: Samples, data: list[tuple[list[Conversation
     if job.processes.first:
         shutil.rmtree(job.partial, ignore_errors=True)
         for group, count in trainable["groups"].items():
-            print(f"{label}: trains {group}: {count:,} parameters", flush=True)
+            say(f"{label}: trains {group}: {count:,} parameters")
     where = (job.checkpoints, job.partial, label, job.seed)
     measured = train(model, samples, job.settings, job.engine, job.processes, *where)
     if job.processes.first:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from groundvts import gpus, records
 from groundvts.errors import BadInput
+from groundvts.escape import say
 from groundvts.verbs.data import split_pairs
 from groundvts.verbs.settings import read_settings
 
@@ -224,9 +225,14 @@ def demo(options: Namespace) -> None:
 
 
 def ground(options: Namespace) -> None:
-    """Prints the window in seconds in which the query happens."""
+    """Prints the window in seconds in which the query happens; then writes record and picture."""
     from groundvts.inference.ground import ground as run
+    from groundvts.inference.ground import write
 
-    asked = (options.model, options.video, options.query, options.out)
-    answer = run(*asked, options.sampler, options.ratio)
-    print(answer.line)
+    asked = (options.model, options.video, options.query, None, options.sampler, options.ratio)
+    answer = run(*asked)
+    try:
+        say(answer.line)
+    finally:
+        if options.out:
+            write(answer, options.out)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from groundvts import records
 from groundvts.errors import BadInput
+from groundvts.escape import say
 from groundvts.verbs.scoring import read_scored, read_scores, scored_inputs, trivial_values
 from groundvts.verbs.settings import keep_inputs
 
@@ -49,15 +50,13 @@ def _print_scores(record: dict) -> None:
     """A table on the terminal: value, interval, and what trivial predictions reach."""
     trivial = record["trivial"]
     width = max(map(len, record["metrics"]))
-    print(" " * width, f"{'value':>7}  {'95 % interval':<17}", *(f"{name:>12}" for name in trivial))
+    say(" " * width, f"{'value':>7}  {'95 % interval':<17}", *(f"{name:>12}" for name in trivial))
     for name, metric in record["metrics"].items():
         bounds = f"[{metric['low']:.2f}, {metric['high']:.2f}]"
         others = (f"{v[name]:12.2f}" if name in v else " " * 12 for v in trivial.values())
-        print(f"{name:<{width}} {metric['value']:7.2f}  {bounds:<17}", *others)
+        say(f"{name:<{width}} {metric['value']:7.2f}  {bounds:<17}", *others)
     counts = {**record["counts"], "left out": record["left_out"]}
-    print(
-        "  ".join(f"{key} {count}" for key, count in counts.items() if key != "left out" or count)
-    )
+    say("  ".join(f"{key} {count}" for key, count in counts.items() if key != "left out" or count))
 
 
 def submission(options: Namespace) -> None:
@@ -69,7 +68,7 @@ def submission(options: Namespace) -> None:
     scored_inputs(options)
     moments, predictions = read_scored(options)
     write_jsonl(options.out, run(moments, predictions))
-    print(f"{options.out}: {len(moments)} queries")
+    say(f"{options.out}: {len(moments)} queries")
 
 
 def compare(options: Namespace) -> None:
@@ -85,11 +84,11 @@ def compare(options: Namespace) -> None:
         record["differences"] = run(scored["ours"], scored["theirs"], options.resamples)
     records.write_json(options.out, record)
     for name, about in record["compared"].items():
-        print(f"{name}: {about}")
+        say(f"{name}: {about}")
     width = max(map(len, record["differences"]))
     for name, found in record["differences"].items():
         bounds = f"[{found['low']:+.2f}, {found['high']:+.2f}]"
-        print(f"{name:<{width}} {found['value']:+7.2f}  {bounds:<18} p {found['p']:.4f}")
+        say(f"{name:<{width}} {found['value']:+7.2f}  {bounds:<18} p {found['p']:.4f}")
 
 
 def comparisons(options: Namespace) -> None:
@@ -116,7 +115,7 @@ def comparisons(options: Namespace) -> None:
         record["protocol"] = ", ".join(sorted({found["protocol"] for found in scored.values()}))
         record |= compare_runs(groups, options.resamples)
     records.write_json(options.out, record)
-    print(f"{options.out}: variants {len(record['variants'])}, pairs {len(record['pairs'])}")
+    say(f"{options.out}: variants {len(record['variants'])}, pairs {len(record['pairs'])}")
 
 
 def _described(record: dict) -> str:
@@ -178,7 +177,7 @@ def page(options: Namespace) -> None:
     """Writes index.html of a results folder."""
     from groundvts.report.page import write_page
 
-    print(write_page(options.results, options.reference))
+    say(write_page(options.results, options.reference))
 
 
 def reference(options: Namespace) -> None:
