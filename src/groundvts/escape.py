@@ -19,7 +19,7 @@ LATEX = {mark: f"\\{mark}" for mark in "&%$#_{}"} | {
 
 def plain(text: Any) -> str:
     """One line in which every character is seen: spaces stay, others that hide are named."""
-    spaced = re.sub(r"[\s\x85]", lambda found: " " if found[0] != "\xa0" else "\xa0", str(text))
+    spaced = re.sub(r"[\t-\r\x1c-\x1f\x85\u2028\u2029]", " ", str(text))
     return re.sub(HIDDEN, lambda found: found[0].encode("unicode_escape").decode(), spaced)
 
 
@@ -35,8 +35,7 @@ def markdown(text: Any) -> str:
 
 def latex(text: Any) -> str:
     """Text of a table's cell or of a caption; a first [ or * would belong to the row's end."""
-    found = re.sub(r"^(?=[\[*])", "{}", plain(text).translate(str.maketrans(LATEX)))
-    return found
+    return re.sub(r"^(?=[\[*])", "{}", plain(text).translate(str.maketrans(LATEX)))
 
 
 def csv(value: Any) -> Any:

@@ -12,10 +12,10 @@ from groundvts.escape import log
 class OneLineParser(argparse.ArgumentParser):
     """A parser whose errors are one line, which names a value that was taken for an option."""
 
-    given: tuple[str, ...] = ()
+    given = ()
 
     def parse_known_args(self, args=None, namespace=None):
-        self.given = tuple(args or ())
+        self.given = args or ()
         found, others = super().parse_known_args(args, namespace)
         if others:
             self.error(f"unrecognized arguments: {' '.join(others)}")
