@@ -73,11 +73,11 @@ class Gate:
             return "no picture of an answer: other files are not given out"
         if coming > self.most or "transfer-encoding" in headers:
             return "uploads: too much at once: cut the video, or wait for the others"
-        if "multipart" in headers.get("content-type", ""):
+        if "multipart" in headers.get("content-type", "").lower():
             files = [file for file in self.folder.rglob("*") if file.is_file()]
             files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
             while files and sum(file.stat().st_size for file in files) + coming > self.most:
-                files.pop().unlink()
+                files.pop().unlink(missing_ok=True)
         return None
 
 
