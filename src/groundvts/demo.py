@@ -37,11 +37,7 @@ TOLD = (
 
 
 class Gate:
-    """Which requests reach the page (ASGI): its own; uploads may be `most` bytes in all.
-
-    What comes from another page is refused, and of the files only pictures of answers are given
-    out. The oldest files go where a new upload has no room.
-    """
+    """Lets through what the page itself asks (ASGI); uploads may be `most` bytes in all."""
 
     def __init__(self, app, folder: Path, most: float) -> None:
         self.app, self.folder, self.most, self.coming = app, folder, most, 0

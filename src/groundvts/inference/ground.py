@@ -107,10 +107,7 @@ def _facts(frames: Frames, encoder: Encoder) -> dict:
 
 
 def write(answer: Grounding, out: str | Path) -> None:
-    """Writes record and pictures; not over those of another video, or another's file.
-
-    Raises OSError that names a file, or the folder.
-    """
+    """Writes record and pictures; not over those of another video, or another's file."""
     out, about = Path(out), answer.record["inputs"]["video"]
     name, video = Path(about["path"]).stem, about["sha256"]
     if (out / f"{name}.json").exists() and _video(out / f"{name}.json") != video:

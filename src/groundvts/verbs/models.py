@@ -229,8 +229,8 @@ def ground(options: Namespace) -> None:
     from groundvts.inference.ground import ground as run
     from groundvts.inference.ground import write
 
-    asked = (options.model, options.video, options.query, None, options.sampler, options.ratio)
-    answer = run(*asked)
+    asked = (options.model, options.video, options.query)
+    answer = run(*asked, sampler=options.sampler, ratio=options.ratio)
     try:
         say(answer.line)
     finally:
