@@ -14,7 +14,6 @@ from groundvts.report.claims import (
     CAPTION,
     judged,
     load_claims,
-    sentence,
     shown_claims,
     tally,
     verdict,
@@ -54,16 +53,6 @@ def test_main_claims_first_each_with_both_differences(claims):
 )
 def test_the_verdict_follows_the_interval(low, high, words):
     assert verdict(low, high) == words
-
-
-def test_a_sentence_says_what_it_rests_on(claims):
-    first, second = (sentence(row) for _, row in claims.iterrows())
-    assert first.startswith("The choice helps: **holds**. GroundVTS, ratio 0.25 less At random: +")
-    assert "in the paper +14.4 (Table 5)" in first
-    assert "Fewer than 3 seeds (GroundVTS, ratio 0.25: 2; At random: 2), which" in first
-    assert "in the paper" not in second
-    enough = claims.assign(**{"better seeds": 3, "worse seeds": 3})
-    assert "Fewer" not in sentence(enough.iloc[0])
 
 
 def test_the_tally_counts_and_names(claims):

@@ -131,6 +131,60 @@ def test_ground_refuses_what_it_cannot_read(base, tmp_path, capsys):
     assert "nowhere" in refused(capsys, "ground", tmp_path / "nowhere", video, "red circle")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("ground", "M", "--0w1YA1Hm4.mp4", "query"), "--0w1YA1Hm4.mp4"),
+        (("ground", "M", "v.mp4", "-hello"), "-hello"),
+        (("page", "-results"), "-results"),
+        (("compare", "a.json", "-b.json", "--out", "o"), "-b.json"),
+        (("score", "tacos", "--predictions", "-p.json", "--out", "o"), "-p.json"),
+        (("demo", "--port", "1", "--model"), "--model"),
+    ],
+)
+def test_a_value_that_looks_like_an_option_is_told_how_to_be_written(capsys, arguments, word):
+    line = refused(capsys, *arguments)
+    assert f"{word} is no option: write ./{word} for a file, or -- before a value" in line
+
+
+def test_a_missing_value_is_no_matter_of_dashes(capsys):
+    assert "no option" not in refused(capsys, "ground", "M", "--out", "o")
+
+
+def test_ground_takes_names_and_queries_that_begin_with_a_dash(base, tmp_path, capsys, monkeypatch):
+    write_clip(tmp_path / "--0w1.mp4", list(range(0, 2000, 125)))
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ("./--0w1.mp4", "-5 degrees"),
+        ("--", "--0w1.mp4", "-hello"),
+        ("./--0w1.mp4", "-5"),
+    ):
+        status, out, err = groundvts(capsys, "ground", base, *words)
+        assert (status, len(out.splitlines())) == (0, 1), err
+
+
+def test_ground_prints_its_answer_before_it_writes(base, tmp_path, capsys, monkeypatch):
+    def full(path, record):
+        raise OSError(28, "No space left on device")
+
+    video = write_clip(tmp_path / "clip.mp4", list(range(0, 2000, 125)))
+    monkeypatch.setattr("groundvts.records.write_json", full)
+    status, out, err = groundvts(capsys, "ground", base, video, "red", "--out", tmp_path / "out")
+    assert (status, len(out.splitlines())) == (1, 1)
+    assert err.startswith(f"groundvts: {tmp_path / 'out' / 'clip'}: No space left on device")
+    assert len(err.splitlines()) == 1
+
+
+def test_names_with_codes_are_shown_and_not_run(base, tmp_path, capsys):
+    for name in ("no\x1b[31m\u202e.mp4", "no\r\nsuch.mp4"):
+        line = refused(capsys, "ground", base, tmp_path / name, "red")
+        assert line.isprintable()
+    for query in ("bad \udcff", "  "):
+        assert (
+            "rename" in (line := refused(capsys, "ground", base, "x.mp4", query)) or "empty" in line
+        )
+
+
 @pytest.mark.slow
 def test_ground_answers_every_real_clip_or_says_why(base, reference_data, capsys):
     clips = sorted(path for path in (reference_data / "videos").iterdir() if path.is_file())

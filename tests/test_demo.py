@@ -1,5 +1,6 @@
 """The page to try models on: what it says without a browser, and used in one."""
 
+import http.client
 import importlib.util
 import json
 import os
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from browser import CHROMIUM, Browser, happened
@@ -198,3 +200,68 @@ def test_in_a_browser_a_bad_upload_is_told(page, tmp_path, name, content, told):
             browser.until(session, "document.querySelector('#video').innerText.includes('KB')")
             browser.run(session, ASK)
         browser.until(session, f"document.body.innerText.includes({told!r})")
+
+
+def ask(address: str, path: str, body: bytes | None = None, **headers: str):
+    """Status and content of a request to the page."""
+    where = urlsplit(address)
+    connection = http.client.HTTPConnection(where.hostname, where.port, timeout=30)
+    named = {"Content-Type": "multipart/form-data; boundary=x"} if body is not None else {}
+    named |= {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request("GET" if body is None else "POST", path, body, named)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def upload(address: str, name: str, content: bytes, **headers: str):
+    """Status and content where a file is uploaded."""
+    head = f'--x\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
+    return ask(address, "/gradio_api/upload", head.encode() + content + b"\r\n--x--\r\n", **headers)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not GRADIO, reason=WITHOUT)
+def test_only_the_page_itself_is_answered_and_its_pictures_alone_are_given_out(page, video):
+    address, folder = page
+    host = urlsplit(address).netloc
+    port = host.split(":")[1]
+    good = ({}, {"Host": f"localhost:{port}", "Origin": f"http://localhost:{port}"})
+    for headers in good:
+        assert ask(address, "/config", **headers)[0] == 200
+        assert upload(address, "clip.mp4", Path(video).read_bytes(), **headers)[0] == 200
+    before = list(folder.rglob("*.*"))
+    for headers in (
+        {"Host": "evil.example"},
+        {"Host": f"evil.example:{port}"},
+        {"Host": f"127.0.0.1.evil.example:{port}"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": f"http://localhost.evil.example:{port}"},
+        {"Origin": "http://localhost:1"},
+        {"Sec_Fetch_Site": "cross-site"},
+    ):
+        assert ask(address, "/config", **headers)[0] in (400, 403), headers
+        assert upload(address, "other.mp4", b"x", **headers)[0] in (400, 403), headers
+        assert ask(address, "/gradio_api/queue/join", b"{}", **headers)[0] in (400, 403), headers
+    assert list(folder.rglob("*.*")) == before
+    for name in ("x.html", "x.svg", "x.xml", "x.mp4", "x.png"):
+        status, said = upload(address, name, b"<script>document.title = 1</script>")
+        assert status == 200
+        for form in ("file=", "file/"):
+            status, given = ask(address, f"/gradio_api/{form}{json.loads(said)[0]}")
+            assert status == 403, name
+            assert b"<script" not in given
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not GRADIO, reason=WITHOUT)
+def test_uploads_have_a_limit_together(page):
+    address, folder = page
+    status, said = ask(address, "/gradio_api/upload", bytes(21 * 2**20))
+    assert (status, said[:26]) == (403, b"uploads: too much at once:")
+    for number in range(12):
+        assert upload(address, f"{number}.mp4", bytes([number]) * 4_900_000)[0] == 200
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert sum(path.stat().st_size for path in files) <= 4 * 5 * 2**20
+    assert any(path.name == "11.mp4" for path in files)
+    assert not any(path.name == "0.mp4" for path in files)

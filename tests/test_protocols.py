@@ -14,7 +14,7 @@ from groundvts.metrics.score import point_values
 from groundvts.metrics.trivial import trivial_predictions
 from groundvts.records import write_json
 from groundvts.report import protocols as report
-from groundvts.report.notebook import fetched, render_notebook
+from groundvts.report.notebook import render_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks" / "protocols.ipynb"
@@ -161,11 +161,6 @@ def test_effects_show_the_value_and_then_signed_points(results):
     assert printed.loc["queries not asked left out", "R1@0.7"] == "+10.00"
     assert printed.loc["released reading and denominators", "R1@0.7"] == "-30.00"
     assert printed.loc["true windows clipped", "R1@0.7"] == "0.0"
-    said = report.effect_conclusions(record)
-    assert said[0].startswith("What moves most: ")
-    assert "true windows clipped" in said[1]
-    record["effects"] = [record["effects"][0], record["effects"][0] | {"name": "same"}]
-    assert report.effect_conclusions(record) == ["No convention moves a metric."]
 
 
 @pytest.mark.parametrize(
@@ -197,20 +192,7 @@ def test_trivial_rows_say_which_conventions_flatter_a_constant(results):
     assert list(table.index) == ["vts", "all zero", "constant 3", "random half"]
     assert table.loc["constant 3", "HD-Hit@1-VeryGood"] == 0.0
     assert table.loc["constant 3", "HD-Hit@1-lenient-VeryGood"] == 100.0
-    lines = list(report.trivial_conclusions(record))
-    (lenient,) = (line for line in lines if line.startswith("HD-Hit@1-lenient-VeryGood"))
-    assert "constant 3 reaches 100.0" in lenient
-    assert "vts has 83.3 and is no better" in lenient
     assert not len(report.trivial_table(record_of(results, "nextgqa")))
-    assert list(report.trivial_conclusions(record_of(results, "nextgqa"))) == []
-
-
-def test_quoted_text_is_shown_as_it_is():
-    cells = report.sentence_table()[["answer"]].iloc[:1]
-    assert report.quoted(cells).answer[0] == "from 3.0s to 7.5s"
-    text = report.quoted(cells.map(lambda _: f"**<3.0s>**\n{'long ' * 40}")).answer[0]
-    assert text.startswith("&#42;&#42;&#60;3.0s&#62;&#42;&#42; long")
-    assert text.endswith("…")
 
 
 # ---- notebook
@@ -229,7 +211,7 @@ def test_the_notebook_shows_all_tables(results, tmp_path):
     out = tmp_path / "protocols"
     render_notebook(NOTEBOOK, f"{out}.ipynb", f"{out}.html", {"results": str(results)})
     page = Path(f"{out}.html").read_text()
-    assert not fetched(page)
+    assert "default-src 'none'" in page
     for text in ("QVHighlights, vts", "NExT-GQA, vts", "true windows clipped", "constant 3"):
         assert text in page
     names = (

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from groundvts.data.files import keep, protect
 from groundvts.errors import BadInput, RunFailed
+from groundvts.escape import log
 from groundvts.options import OneLineParser, count, seconds, text
 from groundvts.verbs import (
     checkpoints,
@@ -37,6 +38,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs one verb and exits with its status."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     warnings.filterwarnings("ignore", module="transformers|peft|torch")
+    warnings.filterwarnings("ignore", "Glyph .* missing")  # a script that a figure's font lacks
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # signs that the terminal lacks
     options = _parser().parse_args(arguments)
     try:
         protect(*_paths(options, options.inputs), only=True)
@@ -46,12 +51,12 @@ def main(arguments: list[str] | None = None) -> None:
     except (BadInput, RunFailed, OSError) as error:
         if options.debug:
             raise
-        print(f"groundvts: {_line(error)}", file=sys.stderr)
+        log(f"groundvts: {_line(error)}")
         sys.exit(2 if isinstance(error, (BadInput, *WRONG_PATHS)) else 1)
     except Exception as error:
         if options.debug:
             raise
-        print(f"groundvts: {type(error).__name__}: {error}: --debug shows where", file=sys.stderr)
+        log(f"groundvts: {type(error).__name__}: {error}: --debug shows where")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import tempfile
 import time
 import traceback
@@ -21,6 +20,7 @@ import torch
 
 from groundvts.data.folder import SUFFIXES
 from groundvts.errors import BadInput, RunFailed, VideoReadError
+from groundvts.escape import log, markdown
 from groundvts.inference.ground import ground
 from groundvts.models.folder import model_settings
 from groundvts.models.load import load_model, sampled_as
@@ -28,11 +28,53 @@ from groundvts.models.samplers import SAMPLERS, SCORED
 
 OWN, NOTHING = "the model's own", "nothing"
 HOST = "127.0.0.1"
+UPLOADS = 4  # of the greatest size that may lie there
 MEMORY = "The model needs more memory than there is: keep fewer tokens"
 TOLD = (
     "Videos and queries stay on this machine; uploads are deleted when the page ends. Right: the "
     "same video and query with another way to sample."
 )
+
+
+class Gate:
+    """Lets through what the page itself asks (ASGI); uploads may be `most` bytes in all."""
+
+    def __init__(self, app, folder: Path, most: float) -> None:
+        self.app, self.folder, self.most, self.coming = app, folder, most, 0
+
+    async def __call__(self, scope, receive, send) -> None:
+        from starlette.datastructures import Headers
+        from starlette.responses import PlainTextResponse
+
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        headers = Headers(scope=scope)
+        size = int(headers.get("content-length", 0))
+        if why := self.refusal(scope["path"], headers, self.coming + size):
+            return await PlainTextResponse(why, 403)(scope, receive, send)
+        self.coming += size
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.coming -= size
+
+    def refusal(self, path: str, headers, coming: float) -> str | None:
+        """Why a request is refused; otherwise there is room for the bytes that are coming."""
+        page = headers.get("origin", f"//{headers['host']}").partition("//")[2]
+        site = headers.get("sec-fetch-site", "none")
+        if page != headers["host"] or (site not in ("none", "same-origin") and path != "/"):
+            return "another page: only the demo's own may ask"
+        file = self.folder / Path(path).name
+        if path.startswith("/gradio_api/file") and not (file.suffix == ".png" and file.is_file()):
+            return "no picture of an answer: other files are not given out"
+        if coming > self.most or "transfer-encoding" in headers:
+            return "uploads: too much at once: cut the video, or wait for the others"
+        if "multipart" in headers.get("content-type", "").lower():
+            files = [file for file in self.folder.rglob("*") if file.is_file()]
+            files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
+            while files and sum(file.stat().st_size for file in files) + coming > self.most:
+                files.pop().unlink(missing_ok=True)
+        return None
 
 
 class Demo:
@@ -59,15 +101,16 @@ class Demo:
                 raise BadInput(found.line)
             picture = found.draw(self.folder / f"answer-{time.monotonic_ns()}")
         except (BadInput, RunFailed, VideoReadError, OSError, MemoryError) as error:
-            return f"**No answer.** {_by_name(str(error), video)}", None
+            return f"**No answer.** {markdown(_by_name(str(error), video))}", None
         except Exception as error:
             if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
                 return f"**No answer.** {MEMORY}", None
-            traceback.print_exception(error)
+            for line in "".join(traceback.format_exception(error)).splitlines():
+                log(line)
             return f"**No answer.** {type(error).__name__}; the terminal says where", None
         seconds, answering = time.perf_counter() - started, found.prediction["seconds"]
-        said = f"**{found.line}** in {seconds:.1f} s ({answering:.2f} s of them the model){note}"
-        return said, str(picture)
+        said = f"in {seconds:.1f} s ({answering:.2f} s of them the model){note}"
+        return f"**{markdown(found.line)}** {said}", str(picture)
 
     def _load(self, folder: str) -> None:
         if folder not in self.models:
@@ -137,7 +180,7 @@ def build_page(demo: Demo):
                 with gr.Column(elem_id=f"side{number}"):
                     sampler = gr.Dropdown(choices, value=first, label="Sampler")
                     ratio = gr.Slider(0.05, 1.0, share, step=0.05, label="Share of tokens kept")
-                    said = gr.Markdown(elem_id=f"said{number}")
+                    said = gr.Markdown(elem_id=f"said{number}", latex_delimiters=[])
                     picture = gr.Image(show_label=False, type="filepath", format="png",
                                        buttons=["download", "fullscreen"],
                                        elem_id=f"picture{number}")  # fmt: skip
@@ -172,17 +215,21 @@ def serving(models: list[str], port: int | None, limit_mb: float) -> Iterator[st
             os.environ[name] = ",".join(filter(None, (os.environ.get(name), HOST)))
         try:
             import gradio as gr
+            from starlette.middleware import Middleware
+            from starlette.middleware.trustedhost import TrustedHostMiddleware
         except ImportError:
             raise BadInput("gradio: not installed: pip install -r requirements-demo.lock") from None
         demo = Demo(models, Path(folder), limit_mb)
         page = build_page(demo)
+        gates = [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])]
+        gates += [Middleware(Gate, demo.folder, UPLOADS * limit_mb * 2**20)]
         plain = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
         try:
             _, address, _ = page.launch(
                 server_name=HOST,
                 server_port=port,
                 max_file_size=int(limit_mb * 2**20),
-                allowed_paths=[folder],
+                app_kwargs={"middleware": gates},
                 theme=plain,
                 share=False,
                 quiet=True,
@@ -203,7 +250,7 @@ def serve(models: list[str], port: int | None, limit_mb: float) -> None:
         if signal.getsignal(ending) != signal.SIG_IGN:  # as under nohup
             signal.signal(ending, signal.default_int_handler)
     with serving(models, port, limit_mb) as address:
-        print(f"Open {address} (ctrl-C ends it)", file=sys.stderr, flush=True)
+        log(f"Open {address} (ctrl-C ends it)")
         try:
             while True:
                 time.sleep(3600)

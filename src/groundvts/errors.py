@@ -9,7 +9,9 @@ class BadInput(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows of it."""
-        return [f"{type(self).__name__}: {self}"]
+        from groundvts.escape import plain
+
+        return [plain(f"{type(self).__name__}: {self}")]
 
 
 class VideoReadError(BadInput):

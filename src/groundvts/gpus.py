@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from groundvts.errors import BadInput
+from groundvts.escape import log
 
 TAKEN = "GROUNDVTS_GPUS"  # tells what a process starts that its GPUs are taken
 WAIT_S = 1.0
@@ -58,7 +59,7 @@ def take(count: int = 1) -> list[str]:
     waited = False
     while len(taken := _locked(gpus, count)) < count:
         if not waited:
-            print(f"waiting for {count} of {len(gpus)} GPUs to be free", file=sys.stderr)
+            log(f"waiting for {count} of {len(gpus)} GPUs to be free")
         waited = True
         time.sleep(WAIT_S)
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as nvidia-smi numbers them
@@ -102,16 +103,16 @@ def _lock(gpus: list[str], count: int) -> list[str]:
 
 def main(arguments: list[str]) -> None:
     if len(arguments) < 2 or not arguments[0].isdecimal() or not int(arguments[0]):
-        print("groundvts.gpus: give a number of GPUs from 1 on, and a command", file=sys.stderr)
+        log("groundvts.gpus: give a number of GPUs from 1 on, and a command")
         sys.exit(2)
     try:
         take(int(arguments[0]))
         os.execvp(arguments[1], arguments[1:])
     except BadInput as error:
-        print(f"groundvts.gpus: {error}", file=sys.stderr)
+        log(f"groundvts.gpus: {error}")
         sys.exit(2)
     except OSError as error:
-        print(f"groundvts.gpus: {arguments[1]}: {error.strerror}", file=sys.stderr)
+        log(f"groundvts.gpus: {arguments[1]}: {error.strerror}")
         sys.exit(2)
 
 

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import argparse
+from itertools import takewhile
 from typing import NoReturn
+
+from groundvts.escape import log
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
+    """A parser whose errors are one line, which names a value that was taken for an option."""
+
+    given = ()
+
+    def parse_known_args(self, args=None, namespace=None):
+        self.given = args or ()
+        found, others = super().parse_known_args(args, namespace)
+        if others:
+            self.error(f"unrecognized arguments: {' '.join(others)}")
+        return found, others
 
     def error(self, message: str) -> NoReturn:
         verb = self.prog.removeprefix("groundvts").strip()
-        place = f"{verb}: " if verb else ""
-        self.exit(2, f"groundvts: {place}{message}; see {self.prog} --help\n")
+        place, usage = f"{verb}: " if verb else "", self.format_usage()
+        for word in takewhile("--".__ne__, self.given if verb else ()):
+            if word[:1] == "-" and word.split("=")[0] not in usage:
+                message += f"; {word} is no option: write ./{word} for a file, or -- before a value"
+                break
+        log(f"groundvts: {place}{message}; see {self.prog} --help")
+        self.exit(2)
 
 
 def text(value: str) -> str:

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from groundvts.escape import log, plain
+
 T = TypeVar("T")
 
 
@@ -21,14 +23,14 @@ class Progress:
         self.started = self.printed = time.monotonic()
         self.bar = None
         if sys.stderr.isatty():
-            self.bar = tqdm(desc=label, total=total, unit=unit, initial=done)
+            self.bar = tqdm(desc=plain(label), total=total, unit=unit, initial=done)
 
     def update(self, steps: int = 1, note: str = "") -> None:
         """Counts `steps` more; `note` is shown behind the figures."""
         self.done += steps
         if self.bar is not None:
             self.bar.update(steps)
-            self.bar.set_postfix_str(note)
+            self.bar.set_postfix_str(plain(note))
             return
         now = time.monotonic()
         if self.done >= self.total or now - self.printed >= 10:
@@ -37,7 +39,7 @@ class Progress:
             share = 100 * self.done / max(self.total, 1)
             left = (self.total - self.done) / max(rate, 1e-9)
             text = f"{self.label}: {share:3.0f} %  {self.done}/{self.total} {self.unit}"
-            print(f"{text}  {left:.0f} s left  {note}".rstrip(), file=sys.stderr, flush=True)
+            log(f"{text}  {left:.0f} s left  {note}".rstrip())
 
     def close(self) -> None:
         if self.bar is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from groundvts.data.files import read_bytes, replaceable
 from groundvts.errors import BadInput, RunFailed
+from groundvts.escape import log
 from groundvts.progress import Progress
 from groundvts.records import hash_path, write_json
 
@@ -97,7 +97,7 @@ def _fetch(url: str, part: Path, about: Path, timeout_s: float, pause_s: float) 
             tries, most = (1, come) if come > most + CHUNK else (tries + 1, most)
             if tries >= TRIES:
                 raise RunFailed(f"{url}: {broken}: tried {tries} times: run it again") from None
-            print(f"{url}: {broken}: trying again", file=sys.stderr, flush=True)
+            log(f"{url}: {broken}: trying again")
             time.sleep(pause_s * tries)
 
 

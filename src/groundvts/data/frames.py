@@ -12,7 +12,6 @@ import hashlib
 import json
 import math
 import os
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from groundvts.data.readers import probe
 from groundvts.data.store import GB, FileHashes, Room, Store, read_index
 from groundvts.data.video import Frames, FrameSampling, frame_size, read_frames, sample_times
 from groundvts.errors import BadInput, RunFailed, VideoReadError
+from groundvts.escape import log
 from groundvts.progress import track
 from groundvts.records import write_json
 
@@ -74,7 +74,7 @@ def build_frame_cache(
         _announce(f"{there}{len(wanted)} to decode", need, judged, room)
         room.check(need)
     else:
-        print(f"{there}all are in {store.folder} already", file=sys.stderr)
+        log(f"{there}all are in {store.folder} already")
     tasks = {key: (path, sampling, store, key, read) for key, path in wanted.items()}
     broken = _decode_all(tasks, workers, timeout_s, room, progress)
     if broken and read is read_frames:  # where PyAV hangs or dies, decord is tried
@@ -136,10 +136,9 @@ def _estimate(
 
 def _announce(wanted: str, need: float, judged: int, room: Room) -> None:
     limit = "none" if room.limit_gb is None else f"{room.limit_gb:g} GB"
-    print(
+    log(
         f"{wanted} into {room.folder}, about {need / GB:.2f} GB (judged by {judged} of them); "
-        f"{room.free / GB:.1f} GB are free, limit {limit}",
-        file=sys.stderr,
+        f"{room.free / GB:.1f} GB are free, limit {limit}"
     )
 
 

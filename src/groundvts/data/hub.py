@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -14,6 +13,7 @@ from typing import Any
 
 from groundvts.data.files import replaceable
 from groundvts.errors import BadInput, RunFailed
+from groundvts.escape import log
 from groundvts.records import hash_path
 
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "README.md")
@@ -51,7 +51,7 @@ def download_model(
         except RunFailed as error:
             if number == TRIES:
                 raise
-            print(f"{error}: trying again", file=sys.stderr, flush=True)
+            log(f"{error}: trying again")
             time.sleep(pause_s * number)
     found = {name: _checked(partial / name, file, place) for name, file in files.items()}
     shutil.rmtree(partial / ".cache", ignore_errors=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from groundvts.data.video import Frames
+from groundvts.escape import plain
 from groundvts.models.samplers import SCORED
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Grounding:
         return draw_timelines([_timeline(self)], stem)
 
     def __repr__(self) -> str:
-        return f"“{self.prediction['query']}”: {self.line}"
+        return plain(f"“{self.prediction['query']}”: {self.line}")
 
     def _repr_png_(self) -> bytes | None:
         if self.kept is None:

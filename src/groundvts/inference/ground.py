@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -79,6 +80,8 @@ def ground(
         raise BadInput("the query is empty: say what to look for")
     given = not isinstance(model, str | Path)
     folder, video = str(model.name_or_path if given else model), str(video)
+    if re.search("[\ud800-\udfff]", query + video):
+        raise BadInput(f"{video}: query or name hold bytes that are no UTF-8: rename, or type anew")
     known = manifest(folder)
     vts = _loaded_sampling(model, sampler, ratio) if given else _sampling(folder, sampler, ratio)
     encoder = Encoder(folder)
@@ -97,7 +100,7 @@ def ground(
         made |= {"note": known["note"]} if "note" in known else {}
     answer = Grounding(made, frames)
     if out is not None:
-        _write(answer, Path(out), name)
+        write(answer, out)
     return answer
 
 
@@ -112,14 +115,19 @@ def _facts(frames: Frames, encoder: Encoder) -> dict:
     }
 
 
-def _write(answer: Grounding, out: Path, name: str) -> None:
-    """Writes record and pictures as `name`; not over those of another video, or another's file."""
-    video = answer.record["inputs"]["video"]["sha256"]
+def write(answer: Grounding, out: str | Path) -> None:
+    """Writes record and pictures; not over those of another video, or another's file."""
+    out, about = Path(out), answer.record["inputs"]["video"]
+    name, video = Path(about["path"]).stem, about["sha256"]
     if (out / f"{name}.json").exists() and _video(out / f"{name}.json") != video:
         name = f"{name}-{video[:12]}"
-    records.write_json(out / f"{name}.json", answer.record)
-    if answer.kept is not None:
-        answer.draw(out / name)
+    try:
+        records.write_json(out / f"{name}.json", answer.record)
+        if answer.kept is not None:
+            answer.draw(out / name)
+    except OSError as error:
+        error.filename = error.filename or str(out / name)
+        raise
 
 
 def _video(file: Path) -> str | None:

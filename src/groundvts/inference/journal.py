@@ -11,13 +11,13 @@ import fcntl
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from groundvts.data.files import naming
+from groundvts.escape import log
 from groundvts.inference.batches import Batch, Shard
 
 OURS = re.compile(r"[0-9a-f]{64}\.\d+-of-\d+\.jsonl")  # <fingerprint>.<shard>.jsonl
@@ -85,11 +85,11 @@ def open_journal(folder: Path, fingerprint: str, shard: Shard) -> Iterator[Journ
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"{own}: another process still answers here: waiting for it", file=sys.stderr)
+            log(f"{own}: another process still answers here: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         known, whole = read_batches(own)
         if whole < own.stat().st_size:
-            print(f"{own}: the last batch was not written whole: asked again", file=sys.stderr)
+            log(f"{own}: the last batch was not written whole: asked again")
             file.truncate(whole)
         for other in sorted(folder.glob(f"{fingerprint}.*.jsonl")):
             known += read_batches(other)[0] if other != own else []

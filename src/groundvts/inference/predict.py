@@ -6,7 +6,6 @@ vision tower once for all queries about it.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,6 +14,7 @@ import torch
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
+from groundvts.escape import log
 from groundvts.inference.batches import WHOLE, Batch, Shard, batched, dealt
 from groundvts.inference.journal import Journal
 from groundvts.inference.passes import PASSES
@@ -68,7 +68,7 @@ def _answer(asking: _Asking, batches: list[Batch], journal: Journal, label: str 
     total, known = sum(map(len, batches)), journal.taken_over
     progress = Progress(label, total, "query", known) if label and left else None
     if label and known:
-        print(f"{label}: {known} of {total} queries are answered already", file=sys.stderr)
+        log(f"{label}: {known} of {total} queries are answered already")
     for batch in left:
         journal.add(asking.lines(batch), asking.watch.lap())
         if progress:

@@ -10,7 +10,7 @@ from groundvts.errors import BadInput
 from groundvts.records import read_record
 from groundvts.report.benchmarks import MAIN, known
 from groundvts.report.comparisons import every_pair
-from groundvts.report.output import EMPTY, MARK, with_interval
+from groundvts.report.output import MARK, number, with_interval
 from groundvts.report.published import RETRIEVAL, read_table
 from groundvts.report.runs import Run, by_variant, listed_runs, load_run, locate
 from groundvts.report.tables import headline, score_table
@@ -163,7 +163,7 @@ def shown_ablation(ablation: Ablation) -> pd.DataFrame:
 
 
 def _cells(column: pd.Series, digits: str) -> list[str]:
-    return [EMPTY if pd.isna(value) else f"{value:{digits}}" for value in column]
+    return [number(value, digits) for value in column]
 
 
 def caption(ablation: Ablation) -> str:

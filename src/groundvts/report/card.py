@@ -10,7 +10,9 @@ from huggingface_hub import EvalResult, ModelCardData, metadata_load, try_to_loa
 from yaml import YAMLError
 
 from groundvts.errors import BadInput
+from groundvts.escape import markdown, plain
 from groundvts.records import read_record
+from groundvts.report.benchmarks import known
 
 TASK = "video-text-to-text"
 KIT_LICENCE = "apache-2.0"
@@ -68,15 +70,16 @@ def model_card(record: dict[str, Any], scores: list[dict[str, Any]] | None = Non
     adapter = record["inputs"].get("adapter")
     stages = _stages(Path(adapter["path"])) if adapter else []
     parts = {
-        "run": record["run"],
+        "run": markdown(record["run"]),
         "toy": TOY if base["toy"] else "",
         "model": _model(record),
         "training": _training(stages) if adapter else UNTRAINED,
         "scores": _score_table(scores) if scores else UNSCORED,
-        "licence": _licence(base),
-        "made": _made(record),
+        "licence": markdown(_licence(base)),
+        "made": markdown(_made(record)),
     }
-    return f"---\n{_head(record, base, scores or []).to_yaml()}\n---\n{TEXT.format(**parts)}"
+    text = f"---\n{_head(record, base, scores or []).to_yaml()}\n---\n{TEXT.format(**parts)}"
+    return "\n".join(map(plain, text.split("\n")))
 
 
 def read_score(path: str, run: str) -> dict[str, Any]:
@@ -146,7 +149,7 @@ def _results(score: dict, toy: bool) -> list[EvalResult]:
             task_type=TASK,
             task_name="Video temporal grounding",
             dataset_type=score["dataset"],
-            dataset_name=_title(score["dataset"]) + (" (synthetic clips)" if toy else ""),
+            dataset_name=known(score["dataset"]).title + (" (synthetic clips)" if toy else ""),
             dataset_split=score.get("split"),
             metric_type=name,
             metric_name=name,
@@ -160,15 +163,9 @@ def _results(score: dict, toy: bool) -> list[EvalResult]:
     ]
 
 
-def _title(dataset: str) -> str:
-    from groundvts.report.benchmarks import known
-
-    return known(dataset).title
-
-
 def _table(heading: list[str], rows: list[list[Any]]) -> str:
     lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(markdown, line)) + " |" for line in lines)
 
 
 def _model(record: dict) -> str:
@@ -187,10 +184,10 @@ def _model(record: dict) -> str:
         )
     )
     rows = [
-        ["Base", f"`{record['base']}`" + (f" (sha256 {digest[:12]})" if digest else "")],
+        ["Base", record["base"] + (f" (sha256 {digest[:12]})" if digest else "")],
         ["Protocol", record["protocol"]],
-        ["Sampling module", f"`{json.dumps(settings['vts'])}`"],
-        ["Frames", f"`{json.dumps(frames)}`"],
+        ["Sampling module", json.dumps(settings["vts"])],
+        ["Frames", json.dumps(frames)],
         ["Data type", check["dtype"]],
         ["Merge", checked],
     ]
@@ -211,7 +208,7 @@ def _stage(record: dict) -> list[Any]:
     left_out = samples["given"] - samples["used"]
     return [
         record["stage"],
-        ", ".join(map(_title, settings["data"])),
+        ", ".join(known(name).title for name in settings["data"]),
         f"{samples['used']:,}" + (f" ({left_out} left out)" if left_out else ""),
         f"{epochs}{record['steps']:,} steps",
         settings["global_batch"],
@@ -225,7 +222,7 @@ def _stage(record: dict) -> list[Any]:
 def _score_table(scores: list[dict]) -> str:
     rows = [
         [
-            _title(score["dataset"]),
+            known(score["dataset"]).title,
             score["protocol"],
             name,
             f"{metric['value']:.1f} [{metric['low']:.1f}, {metric['high']:.1f}]",

@@ -7,7 +7,7 @@ import pandas as pd
 
 from groundvts.report.ablations import METRIC, PAPER, PUBLISHED, Ablation, load_ablations
 from groundvts.report.benchmarks import MAIN, known
-from groundvts.report.output import EMPTY, span
+from groundvts.report.output import EMPTY, number, span
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not told apart"
 ENOUGH = 3  # seeds on a side
@@ -73,34 +73,11 @@ def shown_claims(claims: pd.DataFrame) -> pd.DataFrame:
             "Should be better": list(claims["better name"]),
             "than": list(claims["worse name"]),
             "Paper": list(claims.source.fillna(EMPTY)),
-            "Its difference": [_points(row["paper difference"]) for row in rows],
+            "Its difference": [number(row["paper difference"], "+z.1f") for row in rows],
             "Difference here": [span(row, METRIC, "+z.1f") for row in rows],
             "Seeds": [f"{row['better seeds']} / {row['worse seeds']}" for row in rows],
             "Verdict here": list(claims.verdict),
         }
-    )
-
-
-def sentence(row: pd.Series) -> str:
-    """A claim in words, with what the paper's table and this run give for it."""
-    paper = row["paper difference"]
-    theirs = "" if pd.isna(paper) else f"; in the paper {_points(paper)} ({row.source})"
-    return (
-        f"{row.says}: **{row.verdict}**. {row['better name']} less {row['worse name']}: "
-        f"{span(row, METRIC, '+z.1f')} points{theirs}.{_few_seeds(row)}"
-    )
-
-
-def _few_seeds(row: pd.Series) -> str:
-    few = [
-        f"{row[f'{side} name']}: {row[f'{side} seeds']}"
-        for side in ("better", "worse")
-        if row[f"{side} seeds"] < ENOUGH
-    ]
-    if not few:
-        return ""
-    return (
-        f" Fewer than {ENOUGH} seeds ({'; '.join(few)}), which say little of the noise of training."
     )
 
 
@@ -125,7 +102,3 @@ def tally(claims: pd.DataFrame) -> list[str]:
         "the noise of training. Intervals are not corrected for the number of claims."
     )
     return lines
-
-
-def _points(value: float | None) -> str:
-    return EMPTY if value is None or pd.isna(value) else f"{value:+z.1f}"

@@ -64,6 +64,7 @@ STYLE = sns.axes_style("ticks") | {
     "savefig.dpi": 160,
     "savefig.bbox": "tight",
     "pdf.fonttype": 42,
+    "text.parse_math": False,  # a dollar is a dollar
 }
 
 
@@ -106,7 +107,7 @@ def look(variant: str, ratio: float | None) -> dict:
 def nothing(words: str, stem: str | Path) -> Path:
     """A figure that says why there is none."""
     figure = Figure(figsize=(5.0, 0.6))
-    figure.text(0.5, 0.5, words, ha="center", va="center", style="italic", parse_math=False)
+    figure.text(0.5, 0.5, words, ha="center", va="center", style="italic")
     return save(figure, stem)
 
 

@@ -1,11 +1,11 @@
 """Sections of the page about what lies beside it: claims, ablations, efficiency, the reference."""
 
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 
 import pandas as pd
 
+from groundvts.escape import html as escape
 from groundvts.records import read_record
 from groundvts.report.ablations import heading
 from groundvts.report.agreement import AGREES, LEGEND, SAME, agreement

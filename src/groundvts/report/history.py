@@ -1,12 +1,12 @@
 """What ran, when, on what, how long, and what failed, from every record of a results folder."""
 
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from groundvts.escape import html as escape
 from groundvts.records import read_record, source_hash
 from groundvts.report.audit import unreadable
 from groundvts.report.benchmarks import evaluated, known

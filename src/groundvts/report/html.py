@@ -1,11 +1,19 @@
 """Pieces of the page: tables, folded tables and lists."""
 
+import html
 import re
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
 
 import pandas as pd
+
+from groundvts.escape import html as escape
+
+# A page loads its own style and pictures; whatever else is in it is not run, nor fetched.
+POLICY = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; font-src data:; '
+    "style-src 'unsafe-inline'; img-src 'self' file: data:; base-uri 'none'; form-action 'none'\">"
+)
 
 
 def html_table(printed: pd.DataFrame, strong: Sequence[bool] = ()) -> str:
@@ -28,10 +36,6 @@ def _cell(value: str) -> str:
     return text
 
 
-def details(title: str, printed: pd.DataFrame) -> str:
-    return folded(title, [html_table(printed)])
-
-
 def folded(title: str, parts: Iterable[str]) -> str:
     return f"<details><summary>{escape(title)}</summary>{''.join(parts)}</details>"
 
@@ -50,11 +54,11 @@ def printed_table(path: Path) -> str:
     """A table that `write_table` wrote as Markdown, with its caption."""
     rows, _, caption = path.read_text(encoding="utf-8").rstrip().partition("\n\n")
     cells = [
-        [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        [html.unescape(cell.strip()) for cell in line.split("|")[1:-1]]
         for line in rows.splitlines()
     ]
     table = pd.DataFrame(cells[2:], columns=cells[0])
-    return f"{html_table(table)}<p class=note>{escape(caption)}</p>"
+    return f"{html_table(table)}<p class=note>{escape(html.unescape(caption))}</p>"
 
 
 def with_contents(content: str) -> str:

@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from groundvts.escape import plain
 from groundvts.report.choice import Choices
 from groundvts.report.figures import COLOURS, LINES, legend, save, styled
 from groundvts.report.kept import RELATIVE, aligned, around, cells, mean_interval, per_step
@@ -52,8 +53,8 @@ def density_of_queries(
         axes.stairs(counts, edges, linewidth=1.3, color=COLOURS["vts"], label="kept tokens")
         axes.axhline(1, color=SOFT, linewidth=0.8, linestyle=EVEN, label="an even share")
         axes.set(xlim=(0, edges[-1]), ylim=(0, 1.25 * max(1, counts.max())))
-        query = shorten(moment.query, LETTERS, placeholder=" …")
-        axes.set_title(f"“{query}”  {note}", fontsize=8.5, parse_math=False)
+        query = shorten(plain(moment.query), LETTERS, placeholder=" …")
+        axes.set_title(f"“{query}”  {note}", fontsize=8.5)
     figure.supylabel("kept tokens per step (mean: 1)", fontsize=9)
     panels[-1].set_xlabel("time (s)")
     legend(figure, panels, ncols=4)

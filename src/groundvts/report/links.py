@@ -1,10 +1,10 @@
 """Links to everything that a run made: notebooks, tables, records and logs."""
 
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from groundvts.escape import html as escape
 from groundvts.report.captions import NOTEBOOKS, titled
 from groundvts.report.html import folded
 from groundvts.report.runs import listed_runs

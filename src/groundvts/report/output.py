@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from groundvts import escape
 from groundvts.data.files import write_text
 from groundvts.report.benchmarks import MAIN, Part, known
 from groundvts.report.tables import SHARES, metric_names
@@ -28,7 +29,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     marks = [f" {MARK}" if older else "" for older in table.older]
     columns: dict[str, list[str]] = {
         "Method": [label + mark for label, mark in zip(table.label, marks, strict=True)],
-        "Ratio": [_number(value, "g") for value in table.ratio],
+        "Ratio": [number(value, "g") for value in table.ratio],
         "Seeds": [
             f"mean of {seeds}" if joined else seeds or EMPTY
             for seeds, joined in zip(table.seeds, table.joined, strict=True)
@@ -86,7 +87,7 @@ def shown_plain(table: pd.DataFrame) -> pd.DataFrame:
         else:
             digits = ".3f" if "loss" in str(name) else ".1f"
             whole = (column.dropna() % 1 == 0).all() and "loss" not in str(name)
-            columns[name] = [_number(value, ",.0f" if whole else digits) for value in column]
+            columns[name] = [number(value, ",.0f" if whole else digits) for value in column]
     return pd.DataFrame(columns)
 
 
@@ -98,7 +99,7 @@ def with_interval(table: pd.DataFrame, name: str, digits: str = ".1f") -> list[s
 def span(row: pd.Series, name: str = known(MAIN).main, digits: str = ".1f") -> str:
     """A value of a row with its interval, where it has one: `70.0 [68.0, 72.0]`."""
     low, high = row.get(f"{name} low"), row.get(f"{name} high")
-    cell = _number(row[name], digits)
+    cell = number(row[name], digits)
     return f"{cell} [{low:{digits}}, {high:{digits}}]" if pd.notna(low) and pd.notna(high) else cell
 
 
@@ -120,14 +121,16 @@ def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, ca
 
     Headings of two levels stand over each other in LaTeX, with a rule below each that is named.
     """
+    table = table.map(escape.csv).rename(columns=escape.csv)
+    caption, words = escape.markdown(caption), escape.latex(caption)
     stem = target(stem)
     files = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in ("csv", "md", "tex")}
     write_text(files["csv"], table.to_csv(index=False))
     write_text(files["md"], f"{markdown(printed)}\n\n{caption}\n")
-    tex = printed.map(_latex).rename(columns=_latex)
+    tex = printed.map(escape.latex).rename(columns=escape.latex)
     text = tex.style.hide(axis="index").to_latex(
         hrules=True,
-        caption=_latex(caption),
+        caption=words,
         label=f"tab:{stem.name}",
         column_format="".join(
             "r" if width is None else _text_column(width) for width in _widths(tex)
@@ -145,12 +148,15 @@ def target(stem: str | Path) -> Path:
     by_hand = ipython and ipython.get_ipython() and not os.environ.get(REPORTING)
     if not by_hand or not (stem.parent.parent / "runs.json").is_file():
         return stem
-    print(f"{stem}: left as it is: only the rule of this notebook writes it")
+    escape.say(f"{stem}: left as it is: only the rule of this notebook writes it")
     return Path(tempfile.mkdtemp(prefix="groundvts-"), stem.name)
 
 
-def html_table(printed: pd.DataFrame) -> str:
+def html_table(printed: pd.DataFrame, caption: str = "") -> str:
     """The table for a notebook: words to the left, numbers to the right and never broken."""
+    words = f"<p>{escape.html(caption)}</p>" if caption else ""
+    if printed.empty:
+        return words or "<p>None.</p>"
     styles = [
         f"text-align: {'right' if width is None else 'left'}; "
         + ("" if width and width > 16 else "white-space: nowrap; ")
@@ -160,9 +166,8 @@ def html_table(printed: pd.DataFrame) -> str:
     cells = pd.DataFrame([styles] * len(printed), columns=printed.columns)
     heads = [{"selector": "th.col_heading", "props": "text-align: center"}]
     style = printed.style.hide(axis="index").set_table_styles(heads)
-    if len(printed):
-        style = style.apply(lambda _: cells, axis=None)
-    return style.to_html()
+    style = style.apply(lambda _: cells, axis=None).format(escape.html)
+    return style.format_index(escape.html, axis="columns").to_html() + words
 
 
 def _widths(printed: pd.DataFrame) -> list[int | None]:
@@ -201,16 +206,9 @@ def markdown(printed: pd.DataFrame) -> str:
         name if isinstance(name, str) else ": ".join(filter(None, name)) for name in printed.columns
     ]
     lines = [headings, ["---"] * len(headings)]
-    lines += [[str(cell).replace("|", "\\|") for cell in row] for row in printed.to_numpy()]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    lines += printed.to_numpy().tolist()
+    return "\n".join("| " + " | ".join(map(escape.markdown, line)) + " |" for line in lines)
 
 
-def _number(value: Any, digits: str) -> str:
+def number(value: Any, digits: str) -> str:
     return EMPTY if value is None or pd.isna(value) else f"{value:{digits}}"
-
-
-def _latex(text: Any) -> str:
-    escaped = str(text)
-    for mark in "&%$#_{}":
-        escaped = escaped.replace(mark, f"\\{mark}")
-    return escaped.replace(EMPTY, "--").replace(MARK, "\\dag").replace("\N{NO-BREAK SPACE}", "~")

@@ -1,19 +1,20 @@
 """The one page to open: what ran, the headline numbers, figures, and links to all the rest."""
 
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 
 from groundvts.data.files import write_text
+from groundvts.escape import html as escape
 from groundvts.report.benchmarks import MAIN, Part, evaluated, known
 from groundvts.report.captions import CAPTIONS, titled
 from groundvts.report.comparisons import differences
 from groundvts.report.findings import conclusions, supervision
 from groundvts.report.further import ablations, claims, efficiency, reducers, reproduced
 from groundvts.report.history import facts, failed, read_records, times
-from groundvts.report.html import bullets, details, html_table, with_contents
+from groundvts.report.html import POLICY, bullets, folded, html_table, with_contents
 from groundvts.report.links import links, logs
 from groundvts.report.output import MARK, joining, shown, shown_differences, split_parts
 from groundvts.report.runs import by_variant, load_runs
@@ -63,6 +64,7 @@ def write_page(results: str | Path, reference: str | Path | None = None) -> Path
     ]
     head = (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"{POLICY}"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>GroundVTS results</title><link rel="icon" href="data:,">'
         f"<style>{STYLE}</style></head>"
@@ -77,8 +79,9 @@ def _every_run(results: Path) -> Iterator[str]:
     """Single seeds and paired differences, folded."""
     every = with_trivial(main_table(results), results)
     yield "<h2>Single seeds and paired differences</h2>"
-    yield details("Every run", shown(every))
-    yield details("Paired differences (points, p of mIoU)", shown_differences(differences(results)))
+    yield folded("Every run", [html_table(shown(every))])
+    paired = html_table(shown_differences(differences(results)))
+    yield folded("Paired differences (points, p of mIoU)", [paired])
 
 
 def _first(printed: pd.DataFrame, part: Part) -> pd.DataFrame:
@@ -105,10 +108,10 @@ def _figures(results: Path) -> Iterator[str]:
     known_first = [name for name in CAPTIONS if name in found]
     for name in [*known_first, *(name for name in found if name not in CAPTIONS)]:
         caption = escape(CAPTIONS.get(name, titled(name)))
-        vector = f"figures/{name}.pdf"
-        pdf = f' <a href="{vector}">pdf</a>' if (results / vector).is_file() else ""
+        vector, place = f"figures/{name}.pdf", f"figures/{quote(name)}"
+        pdf = f' <a href="{place}.pdf">pdf</a>' if (results / vector).is_file() else ""
         yield (
-            f'<figure><img src="figures/{name}.png" alt="{caption}">'
+            f'<figure><img src="{place}.png" alt="{caption}">'
             f"<figcaption>{caption}{pdf}</figcaption></figure>"
         )
 

@@ -6,7 +6,6 @@ They stand in protocols/<run>/<benchmark>.json of a results folder (the verb `pr
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +51,11 @@ ANSWERS = (
     "-3 to 7",
     "I cannot tell.",
 )
-LONGEST = 90  # characters of a quoted answer
 # What is strict, and what others report under the same name.
 STRICT = {
     "HD-mAP-VeryGood": ("HD-mAP-Fair",),
     "HD-Hit@1-VeryGood": ("HD-Hit@1-lenient-VeryGood", "HD-Hit@1-lenient-Fair"),
 }
-_HTML = str.maketrans({sign: f"&#{ord(sign)};" for sign in "&<>*_`[]\\~$#"})
 
 
 def load_protocols(results: str | Path) -> list[Record]:
@@ -133,23 +130,6 @@ def points(difference: float | None) -> str:
     return f"{difference:+.2f}" if abs(difference) >= 0.005 else "0.0"
 
 
-def effect_conclusions(record: Record) -> list[str]:
-    """Which conventions move a main metric, the strongest first, and which move nothing."""
-    table, names = effect_table(record).iloc[1:], main_metrics(record)
-    moved = {}
-    for _, row in table.iterrows():
-        differences = {name: row[f"{name} difference"] for name in names}
-        differences = {name: value for name, value in differences.items() if pd.notna(value)}
-        name = max(differences, key=lambda name: abs(differences[name]), default=names[0])
-        if points(differences.get(name)) not in ("0.0", EMPTY):
-            moved[row.convention] = (name, differences[name])
-    order = sorted(moved, key=lambda convention: -abs(moved[convention][1]))
-    lines = [f"{c}: {moved[c][0]} by {points(moved[c][1])} points" for c in order]
-    still = [name for name in table.convention if name not in moved]
-    said = f"What moves most: {'; '.join(lines)}." if lines else "No convention moves a metric."
-    return [said, *([f"Without effect here: {', '.join(still)}."] if lines and still else [])]
-
-
 def difference_table(records: list[Record]) -> pd.DataFrame:
     """How many queries are read differently for each reason, with the shortest answer as example.
 
@@ -198,33 +178,3 @@ def trivial_table(record: Record) -> pd.DataFrame:
         if all(name in values for name in names)
     ]
     return pd.DataFrame(rows)
-
-
-def trivial_conclusions(record: Record) -> Iterator[str]:
-    """Which conventions make a prediction look good that looks at no video."""
-    table = trivial_table(record)
-    trivial = table[table.what != record["run"]] if len(table) else table
-    own = table[table.what == record["run"]] if len(table) else table
-    if not len(trivial):
-        return
-    for strict, others in STRICT.items():
-        for name in (strict, *others):
-            best = trivial.loc[trivial[name].idxmax()]
-            line = f"{name}: {best.what} reaches {best[name]:.1f}"
-            if name != strict:
-                line += f" ({best[strict]:.1f} by {strict})"
-            if len(own):
-                value = own[name].iloc[0]
-                verdict = "is no better" if value <= best[name] else "is better"
-                line += f"; {record['run']} has {value:.1f} and {verdict}"
-            yield f"{line}."
-
-
-def quoted(printed: pd.DataFrame) -> pd.DataFrame:
-    """Text cells that Markdown shows as they are; long ones are cut."""
-
-    def cell(value: Any) -> str:
-        text = " ".join(str(value).split())
-        return (text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…").translate(_HTML)
-
-    return printed.map(cell)

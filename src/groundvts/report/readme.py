@@ -10,6 +10,7 @@ import pandas as pd
 
 from groundvts.data.files import whole_folder, write_text
 from groundvts.errors import BadInput
+from groundvts.escape import markdown as escape
 from groundvts.records import read_record, write_json
 from groundvts.report.benchmarks import KNOWN, MAIN, evaluated, known
 from groundvts.report.output import joining, markdown, shown, with_interval
@@ -90,7 +91,7 @@ def render_results(records_dir: str | Path) -> str:
         f"(rows of several seeds: {joining(table)}); "
         f"{sum(record['counts']['failed'] for record in scores)} answers failed and count as zero. "
         f"Made on {last['started'][:10]} with torch {last['versions']['torch']} on "
-        f"{hardware['cores']} cores ({hardware['cpu']})."
+        f"{hardware['cores']} cores ({escape(hardware['cpu'])})."
     )
     return f"{markdown(printed)}\n\n{note}"
 

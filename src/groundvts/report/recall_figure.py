@@ -10,7 +10,6 @@ from groundvts.report.ablations import Ablation
 from groundvts.report.figures import COLOURS, save, styled
 
 SHARES = {"interval": "Tokens of the true window", "object": "Tokens of the queried object"}
-WORDS = {"interval": "true window's tokens", "object": "queried object's"}
 LINES = {
     "GroundVTS, trained at this ratio": {"color": COLOURS["vts"], "fmt": "-o"},
     "GroundVTS, trained at ratio 0.5": {"color": COLOURS["control-random-choice"], "fmt": "-.D"},
@@ -65,18 +64,3 @@ def draw_recall(table: pd.DataFrame, stem: str | Path) -> Path:
     panels[0].set_ylabel("kept (%), 95 % interval")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return save(figure, stem)
-
-
-def recall_words(table: pd.DataFrame) -> list[str]:
-    """What each way of choosing keeps at each ratio, in words."""
-    lines = []
-    for line in LINES:
-        of_line = table[table.line == line]
-        parts = []
-        for ratio, rows in of_line.groupby("ratio"):
-            shares = rows.set_index("share").value
-            kept = ", ".join(f"{shares[s]:.0f} % of the {WORDS[s]}" for s in SHARES if s in shares)
-            parts.append(f"at ratio {ratio:g} {kept}")
-        if parts:
-            lines.append(f"{line[0].upper()}{line[1:]} keeps {'; '.join(parts)}.")
-    return lines or ["No run records whose tokens it keeps."]

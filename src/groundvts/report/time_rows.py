@@ -17,6 +17,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import AutoLocator
 
+from groundvts.escape import plain
 from groundvts.report.figures import COLOURS
 
 INK, SOFT = "#1B1B1B", "#5C5C5C"
@@ -37,7 +38,7 @@ def bare(axes: Axes, limit: float) -> None:
 
 def wrapped(text: str, width: float, font: FontProperties, most: int = 5) -> list[str]:
     """At most `most` lines of `text` that are about `width` inch wide."""
-    text = " ".join(text.split())
+    text = " ".join(plain(text).split())
     points = text_to_path.get_text_width_height_descent(text or " ", font, ismath=False)[0]
     letters = max(1, int(0.95 * len(text) * width * 72 / max(points, 1)))
     return textwrap.wrap(text, letters, max_lines=most, placeholder=" …")
@@ -163,7 +164,7 @@ def draw_failure(axes: Axes, lines: list[str]) -> None:
     """Why there is no window, in the place of one."""
     label(axes, "answer", 1 - 0.5 / len(lines))
     style = {"fontsize": 8, "fontstyle": "italic", "va": "top", "color": COLOURS["vts"]}
-    axes.text(0, 1, "\n".join(lines), linespacing=1.15, parse_math=False, **style)
+    axes.text(0, 1, "\n".join(lines), linespacing=1.15, **style)
 
 
 def draw_time(axes: Axes, end: float, limit: float) -> None:

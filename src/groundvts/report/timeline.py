@@ -138,7 +138,7 @@ def words(text: str, size: float, **style) -> list[Row]:
 
     def draw(axes: Axes) -> None:
         axes.set_axis_off()
-        style.update(fontsize=size, va="top", linespacing=LINE / 1.2, parse_math=False)
+        style.update(fontsize=size, va="top", linespacing=LINE / 1.2)
         axes.text(0, 1, "\n".join(lines), transform=axes.transAxes, **style)
 
     return [(len(lines) * size * LINE / 72 + 0.02, draw)] if lines else []

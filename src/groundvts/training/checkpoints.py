@@ -10,11 +10,11 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 from groundvts.errors import BadInput
+from groundvts.escape import log
 from groundvts.records import fingerprint, hash_path, read_record, write_json
 
 SEAL = "whole.json"
@@ -95,7 +95,7 @@ def _whole(folder: Path) -> dict | None:
     try:
         return sealed(folder)
     except (BadInput, OSError) as error:
-        _say(f"{error}: {folder.name} is of no use: going on without it")
+        log(f"{error}: {folder.name} is of no use: going on without it")
         discard(folder)
         return None
 
@@ -113,7 +113,7 @@ def checkpoint_folder(folder: Path, identity: dict[str, str]):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            _say(f"{folder}: process {lock.read().strip()} still trains here: waiting for it")
+            log(f"{folder}: process {lock.read().strip()} still trains here: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         lock.seek(0)
         lock.truncate()
@@ -130,12 +130,12 @@ def _set_aside(folder: Path, identity: dict[str, str]) -> None:
     if left and before != identity:
         changed = ", ".join(name for name in identity if before.get(name) != identity[name])
         away = folder / ASIDE / fingerprint(before, {})[:8]
-        _say(f"{folder}: another {changed} than before: {_move(left, away)} set aside in {away}: "
+        log(f"{folder}: another {changed} than before: {_move(left, away)} set aside in {away}: "
              "taken back when all is as before; delete that folder to free its space")  # fmt: skip
     write_json(marker, identity)
     kept = folder / ASIDE / fingerprint(identity, {})[:8]
     if back := _work(kept):
-        _say(f"{folder}: {_move(back, folder)} taken back from {kept}")
+        log(f"{folder}: {_move(back, folder)} taken back from {kept}")
 
 
 def _work(folder: Path) -> list[Path]:
@@ -146,7 +146,3 @@ def _move(paths: list[Path], folder: Path) -> str:
     """Moves folders into another; their names."""
     folder.mkdir(parents=True, exist_ok=True)
     return ", ".join(path.rename(folder / path.name).name for path in paths)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

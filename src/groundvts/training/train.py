@@ -16,6 +16,7 @@ from groundvts.data.files import part_of, whole_folder, write_jsonl
 from groundvts.data.inputs import Encoder
 from groundvts.data.moment import Moment
 from groundvts.errors import BadInput
+from groundvts.escape import say
 from groundvts.inference.predict import select_tokens
 from groundvts.models.load import load_model
 from groundvts.models.parts import projector
@@ -136,7 +137,7 @@ def _trained(job: StageRun, samples: Samples, data: list[tuple[list[Conversation
     label = f"{job.run} {job.stage}"
     if job.processes.first:
         for group, count in trainable["groups"].items():
-            print(f"{label}: trains {group}: {count:,} parameters", flush=True)
+            say(f"{label}: trains {group}: {count:,} parameters")
     where = (job.checkpoints, job.partial, label, job.seed)
     measured = train(model, samples, job.settings, job.engine, job.processes, *where)
     measured = {"engine": job.engine.record(job.settings, job.processes), **measured}

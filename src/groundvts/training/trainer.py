@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from transformers import Trainer, TrainerCallback, set_seed
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from transformers.trainer_callback import PrinterCallback
 
+from groundvts.escape import log
 from groundvts.progress import Progress
 from groundvts.records import read_record
 from groundvts.training.checkpoints import (
@@ -173,7 +173,7 @@ def train(
 
 def _say(line: str, processes: Processes) -> None:
     if processes.first:
-        print(line, file=sys.stderr, flush=True)
+        log(line)
 
 
 def _measured(trainer: StageTrainer, checkpoint: Path | None) -> dict:

@@ -8,6 +8,7 @@ from pathlib import Path
 from groundvts import records
 from groundvts.data.files import whole_folder
 from groundvts.errors import BadInput
+from groundvts.escape import say
 
 
 def import_released(options: Namespace) -> None:
@@ -32,7 +33,7 @@ def import_released(options: Namespace) -> None:
         records.write_json(partial / "import.json", record, {"model": partial})
     counts = record["counts"]
     kinds = ", ".join(f"{n} {kind}" for kind, n in counts["dtypes"].items())
-    print(
+    say(
         f"{out}: {counts['tensors']} tensors ({kinds}), {counts['renamed']} renamed, "
         f"{counts['merged']} merged with LoRA"
     )
@@ -49,9 +50,9 @@ def sizes(options: Namespace) -> None:
     units = {"parameters": "", "trainable": f" in stage {options.stage}"}
     units["memory"] = f", bytes on each of {options.gpus} GPUs"
     for title, table in tables.items():
-        print(title + units[title])
+        say(title + units[title])
         for part, count in table.items():
-            print(f"  {part:<28}{count:>18,}")
+            say(f"  {part:<28}{count:>18,}")
     if options.out:
         shown = {
             key: value

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from groundvts import gpus
 from groundvts.errors import BadInput, VideoReadError
+from groundvts.escape import say
 from groundvts.verbs.settings import read_settings
 
 
@@ -34,7 +35,7 @@ def convert(options: Namespace) -> None:
         for key, words in (("left_out", "left out"), ("dropped", "dropped by policy"))
         if counts[key]
     )
-    print(f"{options.out}: {counts['records']} records{lost}; findings: {kinds or 'none'}")
+    say(f"{options.out}: {counts['records']} records{lost}; findings: {kinds or 'none'}")
 
 
 def overlap(options: Namespace) -> None:
@@ -46,10 +47,10 @@ def overlap(options: Namespace) -> None:
     shared = shared_videos([read_moments(file) for file in options.moments])
     write_json(options.out, shared)
     if not shared:
-        print("no video stands in two splits")
+        say("no video stands in two splits")
     for benchmark, pairs in shared.items():
         for pair, videos in pairs.items():
-            print(f"{benchmark}: {pair}: {len(videos)} videos in both")
+            say(f"{benchmark}: {pair}: {len(videos)} videos in both")
 
 
 def conversations(options: Namespace) -> None:
@@ -70,10 +71,10 @@ def conversations(options: Namespace) -> None:
     if not written:
         raise BadInput(f"{files}: nothing to train on of the kinds {', '.join(options.kinds)}")
     for moment in (moment for moment in moments if moment.absurd):
-        print(f"{files}: {moment.id!r:.60} is left out: {moment.absurd}")
+        say(f"{files}: {moment.id!r:.60} is left out: {moment.absurd}")
     library.write_conversations(Path(options.out), written)
     kinds = Counter(conversation.kind for conversation in written)
-    print(f"{options.out}: {', '.join(f'{n} {kind}' for kind, n in kinds.items())} conversations")
+    say(f"{options.out}: {', '.join(f'{n} {kind}' for kind, n in kinds.items())} conversations")
 
 
 def export(options: Namespace) -> None:
@@ -89,9 +90,9 @@ def export(options: Namespace) -> None:
         parts[name], folders[name] = read_conversations(Path(file)), folder
     left_out = run(parts, folders, Path(options.out))
     given = sum(map(len, parts.values()))
-    print(f"{options.out}: {given - len(left_out)} conversations, {len(left_out)} left out")
+    say(f"{options.out}: {given - len(left_out)} conversations, {len(left_out)} left out")
     for entry in left_out[:10]:
-        print(f"{entry['part']}: {entry['id']}: {entry['reason']}")
+        say(f"{entry['part']}: {entry['id']}: {entry['reason']}")
 
 
 def frames(options: Namespace) -> None:
@@ -119,10 +120,10 @@ def frames(options: Namespace) -> None:
         limit_gb=options.limit_gb,
         missing=missing,
     )
-    print(f"{options.out}: {len(index['videos'])} videos read, {len(index['failed'])} failed")
+    say(f"{options.out}: {len(index['videos'])} videos read, {len(index['failed'])} failed")
     notes = {video: entry["note"] for video, entry in index["videos"].items() if entry["note"]}
     for video, reason in {**notes, **index["failed"]}.items():
-        print(f"{options.out}: {video}: {reason}")
+        say(f"{options.out}: {video}: {reason}")
 
 
 def features(options: Namespace) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from groundvts import records
 from groundvts.data.files import naming
 from groundvts.errors import BadInput
+from groundvts.escape import say
 from groundvts.verbs.settings import read_settings
 
 FILE_KEYS = {"url", "member", "sha256", "bytes"}
@@ -34,4 +35,4 @@ def download(options: Namespace) -> None:
             record["made"] = run(Source(**source), out, options.timeout)
             size = record["made"]["bytes"]
     records.write_json(out.with_name(out.name + ".record.json"), record, {"made": out})
-    print(f"{out}: {size:,} bytes")
+    say(f"{out}: {size:,} bytes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from groundvts import gpus, records
 from groundvts.errors import BadInput
+from groundvts.escape import log, say
 from groundvts.verbs.data import split_pairs
 from groundvts.verbs.settings import read_settings
 
@@ -230,11 +230,16 @@ def demo(options: Namespace) -> None:
 
 
 def ground(options: Namespace) -> None:
-    """Prints the window in seconds in which the query happens."""
+    """Prints the window in seconds in which the query happens; then writes record and picture."""
     from groundvts.inference.ground import ground as run
+    from groundvts.inference.ground import write
 
-    asked = (options.model, options.video, options.query, options.out)
-    answer = run(*asked, options.sampler, options.ratio)
+    asked = (options.model, options.video, options.query)
+    answer = run(*asked, sampler=options.sampler, ratio=options.ratio)
     if note := answer.record.get("note"):
-        print(f"{options.model}: {note}", file=sys.stderr)
-    print(answer.line)
+        log(f"{options.model}: {note}")
+    try:
+        say(answer.line)
+    finally:
+        if options.out:
+            write(answer, options.out)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from groundvts import records
 from groundvts.errors import BadInput
+from groundvts.escape import say
 from groundvts.verbs.data import split_pairs
 
 
@@ -25,9 +26,9 @@ def preflight(options: Namespace) -> None:
     records.write_json(options.out, record)
     for title in ("note", "wrong"):
         for line in record[title]:
-            print(f"{title}: {line}", flush=True)
+            say(f"{title}: {line}")
     if record["wrong"]:
         count = len(record["wrong"])
         raise BadInput(f"preflight: {count} {'thing is' if count == 1 else 'things are'} wrong, "
                        "listed above: put them right and run it again")  # fmt: skip
-    print(f"{options.out}: nothing is wrong")
+    say(f"{options.out}: nothing is wrong")

@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from groundvts import records
+from groundvts.escape import plain, say
 from groundvts.verbs.scoring import read_scored, scored_inputs, trivial_values
 
 
@@ -30,5 +31,6 @@ def protocols(options: Namespace) -> None:
         record["trivial"] = trivial_values(moments)
     records.write_json(options.out, record)
     printed = shown_effects(effect_table(record)).drop(columns="Why")
-    print(printed.to_string(index=False))
-    print("  ".join(f"{key} {count}" for key, count in record["counts"].items()))
+    for line in printed.map(plain).to_string(index=False).splitlines():
+        say(line)
+    say("  ".join(f"{key} {count}" for key, count in record["counts"].items()))

@@ -9,6 +9,7 @@ from pathlib import Path
 from groundvts import records
 from groundvts.data.files import write_text
 from groundvts.errors import BadInput, RunFailed
+from groundvts.escape import say
 from groundvts.verbs.scoring import read_scored, read_scores, scored_inputs, trivial_values
 
 
@@ -50,15 +51,13 @@ def _print_scores(record: dict) -> None:
     """A table on the terminal: value, interval, and what trivial predictions reach."""
     trivial = record["trivial"]
     width = max(map(len, record["metrics"]))
-    print(" " * width, f"{'value':>7}  {'95 % interval':<17}", *(f"{name:>12}" for name in trivial))
+    say(" " * width, f"{'value':>7}  {'95 % interval':<17}", *(f"{name:>12}" for name in trivial))
     for name, metric in record["metrics"].items():
         bounds = f"[{metric['low']:.2f}, {metric['high']:.2f}]"
         others = (f"{v[name]:12.2f}" if name in v else " " * 12 for v in trivial.values())
-        print(f"{name:<{width}} {metric['value']:7.2f}  {bounds:<17}", *others)
+        say(f"{name:<{width}} {metric['value']:7.2f}  {bounds:<17}", *others)
     counts = {**record["counts"], "left out": record["left_out"]}
-    print(
-        "  ".join(f"{key} {count}" for key, count in counts.items() if key != "left out" or count)
-    )
+    say("  ".join(f"{key} {count}" for key, count in counts.items() if key != "left out" or count))
 
 
 def submission(options: Namespace) -> None:
@@ -70,7 +69,7 @@ def submission(options: Namespace) -> None:
     scored_inputs(options)
     moments, predictions = read_scored(options)
     write_jsonl(options.out, run(moments, predictions))
-    print(f"{options.out}: {len(moments)} queries")
+    say(f"{options.out}: {len(moments)} queries")
 
 
 def compare(options: Namespace) -> None:
@@ -85,11 +84,11 @@ def compare(options: Namespace) -> None:
         record["differences"] = run(scored["ours"], scored["theirs"], options.resamples)
     records.write_json(options.out, record)
     for name, about in record["compared"].items():
-        print(f"{name}: {about}")
+        say(f"{name}: {about}")
     width = max(map(len, record["differences"]))
     for name, found in record["differences"].items():
         bounds = f"[{found['low']:+.2f}, {found['high']:+.2f}]"
-        print(f"{name:<{width}} {found['value']:+7.2f}  {bounds:<18} p {found['p']:.4f}")
+        say(f"{name:<{width}} {found['value']:+7.2f}  {bounds:<18} p {found['p']:.4f}")
 
 
 def comparisons(options: Namespace) -> None:
@@ -115,7 +114,7 @@ def comparisons(options: Namespace) -> None:
         record["protocol"] = ", ".join(sorted({found["protocol"] for found in scored.values()}))
         record |= compare_runs(groups, options.resamples)
     records.write_json(options.out, record)
-    print(f"{options.out}: variants {len(record['variants'])}, pairs {len(record['pairs'])}")
+    say(f"{options.out}: variants {len(record['variants'])}, pairs {len(record['pairs'])}")
 
 
 def _described(record: dict) -> str:
@@ -163,7 +162,7 @@ def notebook(options: Namespace) -> None:
         raise BadInput(f"{out}: shows the run {shown}, as the tables and figures beside do: name "
                        "that by --run, or another --out")  # fmt: skip
     if not report:
-        print(f"{out}: the tables and figures of {options.results} stay as they are")
+        say(f"{out}: the tables and figures of {options.results} stay as they are")
     render_notebook(options.notebook, out, options.html, parameters, report)
 
 
@@ -182,7 +181,7 @@ def page(options: Namespace) -> None:
     """Writes index.html of a results folder."""
     from groundvts.report.page import write_page
 
-    print(write_page(options.results, options.reference))
+    say(write_page(options.results, options.reference))
 
 
 def verify(options: Namespace) -> None:
@@ -191,8 +190,8 @@ def verify(options: Namespace) -> None:
 
     broken, counts = run(options.results)
     for line in broken:
-        print(line)
-    print("  ".join(f"{key.replace('_', ' ')} {count}" for key, count in counts.items()))
+        say(line)
+    say("  ".join(f"{key.replace('_', ' ')} {count}" for key, count in counts.items()))
     if broken:
         raise RunFailed(f"{options.results}: {len(broken)} links are broken, listed above: make "
                         "again what they name")  # fmt: skip
