@@ -147,7 +147,7 @@ def read_frames(path: str | Path, sampling: FrameSampling, reader: str = "auto")
     names, failure = list(READERS) if reader == "auto" else [reader], None
     for name in names:
         try:
-            shown, pixels, losses = READERS[name](path, timeline, wanted, partial(resize, sampling))
+            shown, pixels, losses = READERS[name](path, timeline, wanted, partial(resize, sampling=sampling))
             note = _judge(path, losses, timeline)
             return Frames(pixels, timeline.times[shown], fps, timeline.duration, name, note)
         except VideoReadError as error:
@@ -168,7 +168,7 @@ def _judge(path: Path, losses: Losses, timeline: Timeline) -> str | None:
     return ", ".join([*notes, *timeline.notes]) or None
 
 
-def resize(sampling: FrameSampling, pixels: np.ndarray) -> np.ndarray:
+def resize(pixels: np.ndarray, sampling: FrameSampling) -> np.ndarray:
     """uint8 (T, H, W, 3) resized to `frame_size`, bicubic with antialiasing, still uint8.
 
     Pillow's own, so that pixels equal those of transformers' PIL image processors.
