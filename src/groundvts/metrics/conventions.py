@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from groundvts.answer_differences import first_interval
+from groundvts.answers import said_intervals
 from groundvts.data.moment import Moment
 from groundvts.metrics.moments import means
 from groundvts.metrics.predictions import Prediction, Window
@@ -201,7 +201,7 @@ def _swapped(moment: Moment, prediction: Prediction) -> Prediction:
     windows, failure = prediction.windows or (), prediction.failure
     answer = prediction.said("grounding")
     if failure == "reversed" and not windows and answer is not None:
-        said = first_interval(answer, moment.duration)
+        said = said_intervals(answer, moment.duration)[0][0]
         windows = ((said.start, said.end),)
     windows = tuple((min(w[:2]), max(w[:2]), *w[2:]) for w in windows)
     return replace(prediction, windows=windows, failure=None if failure == "reversed" else failure)
