@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 from test_official_answers import TABLE
 
-from groundvts import answer_differences as whys
 from groundvts.data.moment import Moment
 from groundvts.data.truth import read_truth
-from groundvts.metrics import readings
 from groundvts.metrics.conventions import convention_effects
 from groundvts.metrics.joining import match_predictions, named_by
 from groundvts.metrics.predictions import Prediction, read_prediction_file
@@ -125,12 +123,11 @@ def test_questions_move_by_options_windows_and_thresholds():
     assert grounded["more than the threshold"] == pytest.approx(-100 / 3)
     assert differences(moments, given, "mIoU")["windows read as released"] < -30
     rows = reading_differences(moments, given)
-    assert [(row["id"], row["of"], row["why"]) for row in rows] == [
-        ("x", "answer", readings.FIFTH),
-        ("y", "answer", readings.FIFTH),
-        ("z", "windows", whys.CLOCK),
+    assert [(row["id"], row["of"], row["fixed"], row["official"]) for row in rows] == [
+        ("x", "answer", "the end", "no option"),
+        ("y", "answer", "the end", "no option"),
+        ("z", "windows", "0 to 10 s", "0 to 0 s"),
     ]
-    assert (rows[0]["fixed"], rows[0]["official"]) == ("the end", "no option")
 
 
 def highlighted(name: str) -> Moment:
@@ -160,8 +157,8 @@ def test_highlights_move_by_level_ties_and_reading():
     assert differences(moments, given, "MR-mAP")["highlights read as released"] == 0.0
     assert not {"overlaps in float32", "more than the threshold"} & set(rows)
     (first, _) = reading_differences(moments, given)
-    assert (first["of"], first["why"]) == ("saliency", whys.GOES_ON)
-    assert (first["fixed"], first["official"]) == (said, "very important: 0s to 6s")
+    assert (first["of"], first["fixed"]) == ("saliency", said)
+    assert first["official"] == "very important: 0s to 6s"
 
 
 def test_answers_to_highlights_bring_no_windows_into_a_file_without_any():

@@ -146,9 +146,9 @@ def code_hash(files: Iterable[str | Path]) -> str:
     for file in map(Path, files):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list) and body and _is_text(body[0]):
-                node.body = body[1:] or [ast.Pass()]
+            match getattr(node, "body", None):
+                case [ast.Expr(value=ast.Constant()), *rest]:
+                    node.body = rest or [ast.Pass()]
         digest.update(f"{file.name}\0{_outline(tree)}\n".encode())
     return digest.hexdigest()
 
@@ -179,10 +179,6 @@ def modules(name: str) -> frozenset[Path]:
                 inside = node.module.removeprefix("groundvts").removeprefix(".")
                 waiting += [inside, *(f"{inside}.{a.name}".strip(".") for a in node.names)]
     return frozenset(found)
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _hash_files(folder: Path, files: Iterator[Path]) -> str:

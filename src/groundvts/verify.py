@@ -14,7 +14,6 @@ from groundvts.records import hash_path, own_hash
 from groundvts.report.history import PLACES
 
 GOES_ON = "checkpoints"  # a folder whose files change while a stage trains
-Link = tuple[str, Path, str]  # name, path and sha256 of an input or output
 
 
 def verify(results: str | Path, most_bytes: float = math.inf) -> tuple[list[str], dict[str, int]]:
@@ -27,10 +26,10 @@ def verify(results: str | Path, most_bytes: float = math.inf) -> tuple[list[str]
     results, broken, found, hashes = Path(results), [], {}, {}
     quick = most_bytes < math.inf
     for path in sorted({*results.rglob("*.json"), *(p for g in PLACES for p in results.glob(g))}):
+        if GOES_ON in path.relative_to(results).parts:
+            continue
         try:
-            known = (
-                path.stat().st_size <= most_bytes and GOES_ON not in path.relative_to(results).parts
-            )
+            known = not quick or path.stat().st_size <= most_bytes
             content = json.loads(read_bytes(path)) if known else None
         except (BadInput, OSError, ValueError, RecursionError) as error:
             broken.append(f"{path}: cannot be read ({error})")
@@ -49,12 +48,14 @@ def verify(results: str | Path, most_bytes: float = math.inf) -> tuple[list[str]
         inputs = [(n, _moved(p, root, results), h) for n, p, h in _links(record, "inputs")]
         outputs = [(n, path.parent / p, h) for n, p, h in _links(record, "outputs")]
         for name, file, wanted in (*inputs, *outputs):
-            left_out = quick and (file.is_dir() or _size(file) > most_bytes)
-            counts["left_out" if left_out else "checked"] += 1
+            if quick and file.exists() and (file.is_dir() or file.stat().st_size > most_bytes):
+                counts["left_out"] += 1
+                continue
+            counts["checked"] += 1
             place = file, path if file in path.parents else None
-            if not left_out and file.exists() and place not in hashes:
+            if file.exists() and place not in hashes:
                 hashes[place] = hash_path(*place)
-            if not left_out and hashes.get(place) != wanted:
+            if hashes.get(place) != wanted:
                 state = "has changed" if place in hashes else "is gone"
                 broken.append(f"{path}: {name}: {file} {state}")
     return broken, {"records": len(found), "broken": len(broken), **counts}
@@ -74,7 +75,8 @@ def _stored(index: Path) -> Iterator[str]:
             yield f"{index}: {name}: {error}"
 
 
-def _links(record: dict[str, Any], kind: str) -> Iterator[Link]:
+def _links(record: dict[str, Any], kind: str) -> Iterator[tuple[str, Path, str]]:
+    """Name, path and sha256 of each input or output."""
     entries = record.get(kind)
     for name, entry in entries.items() if isinstance(entries, dict) else ():
         if isinstance(entry, dict) and {"path", "sha256"} <= set(entry):
@@ -91,7 +93,3 @@ def _root(results: Path, found: dict[Path, dict]) -> Path | None:
 
 def _moved(path: Path, root: Path | None, results: Path) -> Path:
     return results / path.relative_to(root) if root and path.is_relative_to(root) else path
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

@@ -103,7 +103,11 @@ def probe(path: Path) -> Timeline:
         raise VideoReadError(f"{path}: no such file")
     try:
         with _open(path) as container:
-            streams = _streams(path, container)
+            cover = av.stream.Disposition.attached_pic
+            videos = [one for one in container.streams.video if one.width and one.height]
+            streams = [stream for stream in videos if not stream.disposition & cover]
+            if not streams:
+                raise VideoReadError(f"{path}: holds no video stream")
             facts: dict[int, list[_Fact]] = {stream.index: [] for stream in streams}
             for packet, shift in _packets(container, streams):
                 if packet.size and not packet.is_discard:
@@ -129,15 +133,6 @@ def _open(path: Path) -> av.container.InputContainer:
             raise ValueError("a playlist; give the video that it names")
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
     return av.open(str(path.absolute()), options=options, metadata_errors="replace")
-
-
-def _streams(path: Path, container: av.container.InputContainer) -> list[av.VideoStream]:
-    cover = av.stream.Disposition.attached_pic
-    videos = container.streams.video
-    streams = [s for s in videos if s.width and s.height and not s.disposition & cover]
-    if not streams:
-        raise VideoReadError(f"{path}: holds no video stream")
-    return streams
 
 
 def _packets(

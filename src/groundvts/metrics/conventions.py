@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from groundvts.answer_differences import first_interval
+from groundvts.answers import said_intervals
 from groundvts.data.moment import Moment
 from groundvts.metrics.moments import means
 from groundvts.metrics.predictions import Prediction, Window
@@ -73,23 +74,11 @@ def _fixed(moments: Moments, predictions: Predictions) -> Scores:
     return query_values(moments, predictions)[0]
 
 
-def _read_windows(moments: Moments, predictions: Predictions) -> Scores | None:
-    answered = (p.said("grounding") for m, p in zip(moments, predictions, strict=True))
-    if predictions[0].windows is None or not any(map(_given, answered)):
+def _read_part(kind: str, parts: tuple[str, ...], moments: Moments, predictions: Predictions):
+    if getattr(predictions[0], parts[0]) is None or all(p.said(kind) is None for p in predictions):
         return None
-    read = reread(moments, predictions, "official")
-    pairs = zip(predictions, read, strict=True)
-    return _fixed(moments, [replace(p, windows=r.windows, failure=r.failure) for p, r in pairs])
-
-
-def _read_highlights(moments: Moments, predictions: Predictions) -> Scores | None:
-    if predictions[0].saliency is None or not any(
-        _given(p.said("highlights")) for p in predictions
-    ):
-        return None
-    read = reread(moments, predictions, "official")
-    pairs = zip(predictions, read, strict=True)
-    return _fixed(moments, [replace(p, saliency=r.saliency) for p, r in pairs])
+    pairs = zip(predictions, reread(moments, predictions, "official"), strict=True)
+    return _fixed(moments, [replace(p, **{k: getattr(r, k) for k in parts}) for p, r in pairs])
 
 
 def _read_options(moments: Moments, predictions: Predictions) -> Scores | None:
@@ -156,28 +145,17 @@ def _swap(moments: Moments, predictions: Predictions) -> Scores | None:
     return _fixed(moments, [_swapped(*pair) for pair in zip(moments, predictions, strict=True)])
 
 
-def _fair(moments: Moments, predictions: Predictions) -> Scores | None:
+def _renamed(old: str, new: str, moments: Moments, predictions: Predictions) -> Scores | None:
     scores = _fixed(moments, predictions)
-    names = [name for name in scores if name.startswith("HD-") and name.endswith("-Fair")]
-    shown = {f"{name.removesuffix('Fair')}VeryGood": scores[name] for name in names}
-    return scores | shown if names else None
-
-
-def _lenient(moments: Moments, predictions: Predictions) -> Scores | None:
-    scores = _fixed(moments, predictions)
-    names = [name for name in scores if name.startswith("HD-Hit@1-lenient")]
-    shown = {name.replace("lenient-", ""): scores[name] for name in names}
-    return scores | shown if names else None
+    names = (name for name in scores if name.startswith("HD-") and old in name)
+    shown = {name.replace(old, new): scores[name] for name in names}
+    return scores | shown if shown else None
 
 
 def _official(moments: Moments, predictions: Predictions) -> Scores | None:
     if not any(prediction.put for prediction in predictions):
         return None
     return query_values(moments, reread(moments, predictions, "official"), "official")[0]
-
-
-def _given(answer: str | None) -> bool:
-    return answer is not None
 
 
 def _one_window(moments: Moments, predictions: Predictions) -> bool:
@@ -201,7 +179,7 @@ def _swapped(moment: Moment, prediction: Prediction) -> Prediction:
     windows, failure = prediction.windows or (), prediction.failure
     answer = prediction.said("grounding")
     if failure == "reversed" and not windows and answer is not None:
-        said = first_interval(answer, moment.duration)
+        said = said_intervals(answer, moment.duration)[0][0]
         windows = ((said.start, said.end),)
     windows = tuple((min(w[:2]), max(w[:2]), *w[2:]) for w in windows)
     return replace(prediction, windows=windows, failure=None if failure == "reversed" else failure)
@@ -209,9 +187,10 @@ def _swapped(moment: Moment, prediction: Prediction) -> Prediction:
 
 CONVENTIONS = (
     Convention("fixed", "the kit's own protocol; all else is compared with it", _fixed),
-    Convention("windows read as released", "the released parser, faults included", _read_windows),
+    Convention("windows read as released", "the released parser, faults included",
+               partial(_read_part, "grounding", ("windows", "failure"))),
     Convention("highlights read as released", "the released parser, faults included",
-               _read_highlights),
+               partial(_read_part, "highlights", ("saliency",))),
     Convention("options read as released", "the first single letter a-d counts", _read_options),
     Convention("queries not asked left out", "unread videos and missing queries leave the "
                "denominator", _asked_only),
@@ -221,7 +200,9 @@ CONVENTIONS = (
     Convention("predicted windows clipped", "no window leaves the video", _clip_predicted),
     Convention("true windows clipped", "annotated ends beyond the video are moved", _clip_true),
     Convention("reversed windows swapped", "start and end of a prediction in either order", _swap),
-    Convention("Fair shown as VeryGood", "a clip is positive from grade 2 on, not 4", _fair),
-    Convention("lenient Hit@1", "any clip of the highest score may hit, not the first", _lenient),
+    Convention("Fair shown as VeryGood", "a clip is positive from grade 2 on, not 4",
+               partial(_renamed, "-Fair", "-VeryGood")),
+    Convention("lenient Hit@1", "any clip of the highest score may hit, not the first",
+               partial(_renamed, "lenient-", "")),
     Convention("released reading and denominators", "all that --protocol official does", _official),
 )  # fmt: skip

@@ -43,9 +43,8 @@ def reading(model: str | Path, file: str = "") -> Iterator[None]:
         yield
     except Exception as error:
         said = " ".join(str(error).split())[:250]
-        if isinstance(error, MemoryError) or "allocate memory" in said:
-            raise
-        if isinstance(error, BadInput) and str(model) in said:
+        told = isinstance(error, BadInput) and str(model) in said
+        if told or isinstance(error, MemoryError) or "allocate memory" in said:
             raise
         if not Path(model).is_dir():
             raise BadInput(f"{model}: neither a folder nor a model that the hub gives ({said}): "

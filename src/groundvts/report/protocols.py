@@ -5,13 +5,12 @@ They stand in protocols/<run>/<benchmark>.json of a results folder (the verb `pr
 
 from __future__ import annotations
 
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from groundvts.answer_differences import shown_windows, window_cause
+from groundvts.metrics.readings import shown_windows
 from groundvts.records import read_record
 from groundvts.report.benchmarks import known
 from groundvts.report.output import EMPTY
@@ -69,27 +68,10 @@ def title(record: Record) -> str:
 
 
 def sentence_table() -> pd.DataFrame:
-    """What each protocol reads from `ANSWERS`, and why it differs (empty where it does not)."""
-    rows = [
-        {"answer": answer}
-        | {name: shown_windows(answer, VIDEO, name) for name in ("fixed", "official")}
-        | {"why they differ": window_cause(answer, VIDEO) or ""}
-        for answer in ANSWERS
-    ]
-    return pd.DataFrame(rows)
-
-
-def sentence_conclusion() -> str:
-    """How many of the sentences are read alike."""
-    table = sentence_table()
-    differ = (table["why they differ"] != "").sum()
-    lost = ~table.official.str.endswith(" s") & table.fixed.str.endswith(" s")
-    invented = table.official.str.endswith(" s") & ~table.fixed.str.endswith(" s")
-    return (
-        f"{len(table) - differ} of {len(table)} sentences are read alike. Of the other {differ}, "
-        f"{invented.sum()} hold a window for official alone and {lost.sum()} for fixed alone; "
-        "from the rest official reads another window, or fewer."
-    )
+    """What each protocol reads from `ANSWERS`."""
+    names = ("fixed", "official")
+    rows = [(text, *(shown_windows(text, VIDEO, name)[1] for name in names)) for text in ANSWERS]
+    return pd.DataFrame(rows, columns=["answer", *names])
 
 
 def effect_table(record: Record) -> pd.DataFrame:
@@ -131,37 +113,28 @@ def points(difference: float | None) -> str:
 
 
 def difference_table(records: list[Record]) -> pd.DataFrame:
-    """How many queries are read differently for each reason, with the shortest answer as example.
+    """How many queries are read differently, by who finds anything, with the shortest answer.
 
-    Columns: benchmark, run, of, why, queries, share (percent of those asked), answer, fixed,
-    official. Highlights may differ for several reasons and then count for each.
+    Columns: benchmark, run, of, read by, queries, share (percent of those asked), answer, fixed,
+    official.
     """
-    rows = []
-    for record in records:
-        groups = defaultdict(list)
-        for found in record["differences"]:
-            for why in found["why"].split("; "):
-                groups[found["of"], why].append(found)
-        for (of, why), members in sorted(groups.items(), key=lambda group: -len(group[1])):
-            example = min(members, key=lambda found: len(found["answer"]))
-            share = 100 * len(members) / record["counts"]["asked"]
-            row = {"benchmark": known(record["dataset"]).title, "run": record["run"], "of": of}
-            row |= {"why": why, "queries": len(members), "share": share}
-            rows.append(row | {key: example[key] for key in ("answer", "fixed", "official")})
-    return pd.DataFrame(rows)
-
-
-def difference_conclusions(records: list[Record]) -> list[str]:
-    """How many queries of each record are read differently, and what for most of all."""
-    lines = []
-    for record in records:
-        counts, table = record["counts"], difference_table([record])
-        line = f"{title(record)}: {counts['read differently']} of {counts['asked']} queries"
-        most = f"; most often, {table.why[0]} ({table.queries[0]})" if len(table) else ""
-        unasked = counts["asked"] - counts["put to a model"]
-        left_out = f"; {unasked} never put to a model leave the official scores" if unasked else ""
-        lines.append(f"{line}{most}{left_out}.")
-    return lines
+    rows = [
+        row | {"benchmark": known(record["dataset"]).title, "run": record["run"],
+               "share": 100 / record["counts"]["asked"]}
+        for record in records
+        for row in record["differences"]
+    ]  # fmt: skip
+    groups, read = ["benchmark", "run", "of", "read by"], ["answer", "fixed", "official"]
+    table = pd.DataFrame(rows, columns=["id", "share", *groups, *read])
+    table["read by"] = "both, otherwise"
+    for one, other in (("fixed", "official"), ("official", "fixed")):
+        nothing = ~table[other].str.contains("[0-9]") & (table.of != "answer")
+        table.loc[nothing | (table[other] == "no option"), "read by"] = f"{one} alone"
+    table = table.sort_values("answer", key=lambda answers: answers.str.len(), kind="stable")
+    counted = table.groupby(groups, as_index=False).agg(
+        queries=("id", "size"), share=("share", "sum"), **{name: (name, "first") for name in read}
+    )
+    return counted.sort_values(["run", "benchmark", "queries"], ascending=[True, True, False])
 
 
 def trivial_table(record: Record) -> pd.DataFrame:
