@@ -171,8 +171,9 @@ def test_ground_prints_its_answer_before_it_writes(base, tmp_path, capsys, monke
     monkeypatch.setattr("groundvts.records.write_json", full)
     status, out, err = groundvts(capsys, "ground", base, video, "red", "--out", tmp_path / "out")
     assert (status, len(out.splitlines())) == (1, 1)
-    assert err.startswith(f"groundvts: {tmp_path / 'out' / 'clip'}: No space left on device")
-    assert len(err.splitlines()) == 1
+    note, error = err.splitlines()
+    assert "asked with default prompts" in note
+    assert error.startswith(f"groundvts: {tmp_path / 'out' / 'clip'}: No space left on device")
 
 
 def test_names_with_codes_are_shown_and_not_run(base, tmp_path, capsys):

@@ -90,15 +90,14 @@ def test_html_of_pages_and_notebooks():
     assert html_table(TABLE.iloc[:0]) == "<p>None.</p>"
 
 
-def test_a_rendered_notebook_runs_nothing(tmp_path):
+def test_a_rendered_notebook_runs_nothing():
     notebook, escaped = nbformat.v4.new_notebook(), escape.markdown(HOSTILE)
     shown = [("markdown", f"### {escaped}"), ("markdown", f"- {escaped}")]
     shown += [("html", html_table(TABLE.astype(str))), ("plain", repr(HOSTILE))]
     outputs = [nbformat.v4.new_output("display_data", {f"text/{k}": v}) for k, v in shown]
     outputs.append(nbformat.v4.new_output("stream", text="\x1b[31m<b>"))
     notebook.cells = [nbformat.v4.new_code_cell("", outputs=outputs)]
-    (tmp_path / "n.ipynb").write_text(nbformat.writes(notebook))
-    page = to_html(tmp_path / "n.ipynb")
+    page = to_html(notebook, "n")
     assert "default-src 'none'" in page[: page.index("</head>")]
     assert "script-src" not in page
     found = Tags(page)

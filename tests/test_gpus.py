@@ -152,7 +152,7 @@ def test_each_verb_whose_rule_asks_for_a_gpu_takes_one_first(monkeypatch, capsys
         raise BadInput("took")
 
     monkeypatch.setattr(gpus, "take", took)
-    assert refused(capsys, verb, *(f"--{name}=x" for name in VERBS[verb])) == "groundvts: took"
+    assert refused(capsys, verb, *(f"--{name}={name}" for name in VERBS[verb])) == "groundvts: took"
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def test_a_merged_folder_without_its_manifest_is_refused_and_another_is_noted(tm
 
     assert "default prompts" in manifest(str(tmp_path))["note"]
     (tmp_path / "groundvts.json").write_text('{"frames": null, "protocol": "fixed"}')
-    with pytest.raises(BadInput, match=r"groundvts\.json: lacks prompts"):
+    with pytest.raises(BadInput, match=r"groundvts\.json: lacks 'prompts'"):
         manifest(str(tmp_path))
     (tmp_path / "groundvts.json").unlink()
     write_json(tmp_path / "record.json", {"verb": "merge"})

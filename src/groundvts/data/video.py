@@ -147,7 +147,9 @@ def read_frames(path: str | Path, sampling: FrameSampling, reader: str = "auto")
     names, failure = list(READERS) if reader == "auto" else [reader], None
     for name in names:
         try:
-            shown, pixels, losses = READERS[name](path, timeline, wanted, partial(resize, sampling=sampling))
+            shown, pixels, losses = READERS[name](
+                path, timeline, wanted, partial(resize, sampling=sampling)
+            )
             note = _judge(path, losses, timeline)
             return Frames(pixels, timeline.times[shown], fps, timeline.duration, name, note)
         except VideoReadError as error:
