@@ -61,10 +61,10 @@ def stored_tensors(folder: Path, stem: str = "model") -> list[Stored]:
     """
     index = folder / f"{stem}.safetensors.index.json"
     single = folder / f"{stem}.safetensors"
-    if not index.exists():
-        if not single.exists():
-            raise BadInput(_no_weights(folder, single.name))
+    if single.exists():  # as transformers reads them: then no index counts
         return _listed(single)
+    if not index.exists():
+        raise BadInput(_no_weights(folder, single.name))
     promised = read_json(index).get("weight_map")
     if not isinstance(promised, dict) or not promised:
         raise BadInput(f"{index}: lacks weight_map; download it again")
