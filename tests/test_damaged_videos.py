@@ -113,7 +113,7 @@ def test_a_lost_tail_is_noted_or_refused(tmp_path: Path, suffix: str, share: flo
         with pytest.raises(VideoReadError, match=r"truncated, 6\.\d\d s of 8\.\d\d s are there"):
             read_frames(clip, SMALL)
         return
-    for reader in ["auto", "av"] if suffix == "avi" else ["auto", *READERS]:
+    for reader in ["auto", *READERS] if suffix == "mkv" else ["auto", "av"]:
         frames = read_frames(clip, SMALL, reader)
-        assert re.fullmatch(r"7\.[67]\d s of 8\.\d\d s are there", frames.note)
+        assert re.match(r"7\.[67]\d s of 8\.\d\d s are there(?:, 2 frames missing|$)", frames.note)
         assert numbers(frames.pixels) == [k * 25 // 2 for k in range(14)]

@@ -66,6 +66,21 @@ def test_flipped_bytes_are_seen_when_first_read(store: Store):
             Store(store.folder).get("abcd")
 
 
+def test_another_array_or_other_facts_are_seen(store: Store):
+    for key in ("abcd", "abce"):
+        store.put(key, np.full(9, ord(key[3])), {"times": [0.0, 0.5]})
+    one, other = (next(store.folder.rglob(f"{key}.npy")) for key in ("abcd", "abce"))
+    content = one.read_bytes()
+    shutil.copy(other, one)
+    with pytest.raises(BadInput, match="its checksum differs"):
+        store.check("abcd")
+    one.write_bytes(content)
+    store.check("abcd")
+    one.with_suffix(".json").write_text('{"times": [0.0, 0.6]}')
+    with pytest.raises(BadInput, match="its checksum differs"):
+        store.check("abcd")
+
+
 def test_too_large_a_cache_is_refused_before_it_is_made(
     tmp_path: Path, videos: dict, store: Store, monkeypatch: pytest.MonkeyPatch
 ):

@@ -23,7 +23,7 @@ WHOLE = {
     "decord_rot_90.mov": (2, "av", None),
     "decord_unordered.mov": (2, "av", None),
     "llamafactory_3.mp4": (12, "av", None),
-    "mmaction2_demo_skeleton_vfr.mp4": (4, "av", None),
+    "mmaction2_demo_skeleton_vfr.mp4": (4, "av", "5 frames missing between others"),
     "mmaction2_ntsc_2997.mp4": (20, "av", None),
     "mmaction2_test_mpeg4_mp3.avi": (12, "av", None),  # no presentation times
     "moviepy_bbb_vp8_30s.webm": (60, "av", None),

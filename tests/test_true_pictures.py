@@ -170,6 +170,75 @@ def test_a_still_beside_a_video_is_not_the_video(tmp_path: Path):
         assert (len(frames.pixels), numbers(frames.pixels)) == (40, places(clip, frames))
 
 
+def test_stills_are_told_by_how_long_they_last(tmp_path: Path):
+    clip = tmp_path / "a.mkv"
+    with av.open(str(clip), "w") as container:
+        streams = [container.add_stream("libx264", rate=RATE) for _ in range(2)]
+        for stream, scale in zip(streams, (1, 3), strict=True):
+            stream.height, stream.width = (side * scale for side in picture(0).shape[:2])
+            stream.pix_fmt = "yuv420p"
+        for number in range(200):
+            for stream in streams if number < 11 else streams[:1]:
+                pixels = picture(number, stream.height, stream.width)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        for stream in streams:
+            container.mux(stream.encode())
+    frames = read_frames(clip, DENSE)
+    assert numbers(frames.pixels) == places(clip, frames)
+    assert len(frames.pixels) == 40
+
+
+def test_a_recording_joined_within_a_group_is_damaged_up_to_its_first_key(tmp_path: Path):
+    parts = [encode(tmp_path / f"{n}.ts", "mpeg2", 100, 100 * n) for n in range(2)]
+    content = parts[1].read_bytes()
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(parts[0].read_bytes() + content[: 188 * 3] + content[188 * 150 :])
+    frames = read_frames(joined, DENSE)
+    assert re.search(r"\d+ of \d+ frames (decoded|damaged).*2 recordings joined", frames.note)
+
+
+def test_packets_that_are_not_there_are_counted(tmp_path: Path):
+    whole, clip = encode(tmp_path / "whole.webm", "vp9"), tmp_path / "a.webm"
+    with av.open(str(whole)) as source, av.open(str(clip), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(video=0)):
+            if packet.dts is not None and number not in (50, 51, 130):
+                packet.stream = stream
+                target.mux(packet)
+    assert "3 frames missing between others" in read_frames(clip, DENSE).note
+
+
+def test_an_index_that_calls_all_pictures_keys_is_not_believed(tmp_path: Path, monkeypatch):
+    clip = encode(tmp_path / "a.mp4", "h264-b")
+    clip.write_bytes(clip.read_bytes().replace(b"stss", b"free"))
+    assert not probe(clip).indexed
+    monkeypatch.setattr(readers, "SKIPPED", 1)
+    frames = read_frames(clip, SPARSE)
+    assert numbers(frames.pixels) == places(clip, frames)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.05])
+@pytest.mark.parametrize(
+    ("name", "suffix"), [("h264-b", "ts"), ("h264", "flv"), ("h265-open", "ts"), ("mpeg2", "mpg")]
+)
+def test_flipped_bytes_are_noted_or_refused_in_one_line(
+    tmp_path: Path, name: str, suffix: str, share: float
+):
+    clip, chance = encode(tmp_path / f"a.{suffix}", name), np.random.default_rng(1)
+    content = np.frombuffer(clip.read_bytes(), np.uint8).copy()
+    content[chance.integers(0, len(content), int(share * len(content)))] ^= 0x55
+    clip.write_bytes(content.tobytes())
+    try:
+        frames = read_frames(clip, DENSE)
+    except VideoReadError as error:
+        line = str(error)
+        assert line.startswith(str(clip))
+        assert "\n" not in line
+    else:
+        assert frames.note
+
+
 def lossy(source: Path, target: Path, share: float) -> Path:
     """A transport stream that has lost a share of its packets, at random."""
     content, chance = source.read_bytes(), np.random.default_rng(0)

@@ -100,12 +100,12 @@ def read_record(path: str | Path) -> dict[str, Any]:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(f"{path}: no such record; run the rule that writes it") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read ({error}); delete it and run again") from None
     except json.JSONDecodeError as error:
         raise BadInput(
             f"{path}, line {error.lineno}: not valid JSON ({error.msg}); delete it and run again"
         ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: cannot be read ({error}); delete it and run again") from None
     if not isinstance(record, dict):
         raise BadInput(f"{path}: a record is a JSON object, found {type(record).__name__}")
     return record

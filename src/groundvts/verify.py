@@ -48,15 +48,20 @@ def verify(results: str | Path, most_bytes: float = math.inf) -> tuple[list[str]
         inputs = [(n, _moved(p, root, results), h) for n, p, h in _links(record, "inputs")]
         outputs = [(n, path.parent / p, h) for n, p, h in _links(record, "outputs")]
         for name, file, wanted in (*inputs, *outputs):
-            if quick and file.exists() and (file.is_dir() or file.stat().st_size > most_bytes):
-                counts["left_out"] += 1
-                continue
-            counts["checked"] += 1
             place = file, path if file in path.parents else None
-            if file.exists() and place not in hashes:
-                hashes[place] = hash_path(*place)
-            if hashes.get(place) != wanted:
+            try:
+                if quick and (
+                    file.is_dir() or (file.exists() and file.stat().st_size > most_bytes)
+                ):
+                    counts["left_out"] += 1
+                    continue
+                counts["checked"] += 1
+                if file.exists() and place not in hashes:
+                    hashes[place] = hash_path(*place)
                 state = "has changed" if place in hashes else "is gone"
+            except (BadInput, OSError) as error:
+                state = f"cannot be read ({error})"
+            if hashes.get(place) != wanted:
                 broken.append(f"{path}: {name}: {file} {state}")
     return broken, {"records": len(found), "broken": len(broken), **counts}
 
@@ -71,6 +76,8 @@ def _stored(index: Path) -> Iterator[str]:
     for name, entry in content["videos"].items():
         try:
             store.check(entry["key"])
+            if entry != {"key": entry["key"], **store.facts(entry["key"])}:
+                yield f"{index}: {name} is not as its store tells of it"
         except BadInput as error:
             yield f"{index}: {name}: {error}"
 

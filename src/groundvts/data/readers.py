@@ -29,8 +29,9 @@ ROUNDING = 0.99  # a container's length includes the sound's; less than this is 
 CHUNK_BYTES = 64 * 2**20  # of decoded pixels that a reader holds at once
 MICROSECOND = 1e-6  # a container's start is rounded to it
 THREADS = 1  # a video is decoded by one thread; many videos by many processes
+REGULAR = 0.8  # share of equal steps from which a longer one is a hole
 SKIPPED = 200  # fewer frames than these are decoded rather than passed over by a seek
-STILL = 0.05  # a stream with less than this share of another's frames is a picture beside it
+STILL = 0.5  # a stream that lasts less than this share of the longest is a picture beside it
 BACK_S, AHEAD_S = 0.5, 10.0  # stamps that jump back or ahead by more begin a joined recording
 
 # Files that hold their pictures themselves: no playlist, script, subtitle or single picture.
@@ -114,16 +115,28 @@ def probe(path: Path) -> Timeline:
                     key = packet.is_keyframe
                     fact = packet.pts, packet.dts, packet.duration, key, key and _access(packet)
                     facts[packet.stream_index].append(_Fact(*fact, shift))
-            most = max(map(len, facts.values()))
-            if not most:
-                raise VideoReadError(f"{path}: its video stream holds no frames")
-            least = max(min(3, most), STILL * most)
-            moving = [stream for stream in streams if len(facts[stream.index]) >= least]
+            moving = _moving(streams, facts)
             stream = max(moving, key=lambda stream: stream.width * stream.height)
             timeline = _timeline(container, stream, facts[stream.index])
+            if len(moving) > 1 and container.format.name in JOINABLE:  # it may go on in another
+                one_of = f"one of {len(moving)} video streams read"
+                timeline = replace(timeline, notes=(*timeline.notes, one_of))
             return replace(timeline, declared=_declared(path, container, stream, timeline))
-    except (av.FFmpegError, ValueError, OSError) as error:
-        raise VideoReadError(f"{path}: not a readable video ({_reason(error)})") from error
+    except VideoReadError:
+        raise
+    except Exception as error:  # damage has many names
+        raise VideoReadError(f"{path}: not a readable video ({reason(error)})") from error
+
+
+def _moving(streams: list[av.VideoStream], facts: dict[int, list[_Fact]]) -> list[av.VideoStream]:
+    """Streams that are no picture beside a video: they have as many frames and last as long."""
+    counts = {stream: len(facts[stream.index]) for stream in streams}
+    clocks = {s: [fact.dts or 0 for fact in facts[s.index]] or [0] for s in streams}
+    lengths = {s: float((max(c) - min(c)) * s.time_base) for s, c in clocks.items()}
+    most, longest = max(counts.values()), max(lengths.values())
+    if not most:
+        raise ValueError("its video stream holds no frames")
+    return [s for s in streams if counts[s] >= min(3, most) and lengths[s] >= STILL * longest]
 
 
 def _open(path: Path) -> av.container.InputContainer:
@@ -204,14 +217,21 @@ def _timeline(
     notes = [f"{len(shifts)} recordings joined"] if len(shifts) > 1 else []
     notes += [f"{untimed} frames without a time stamp"] if untimed else []
     longest = float(np.diff(times, append=end).max())
+    gaps = np.diff(times) if by_stamp else times[:0]
+    steps = gaps[gaps < AHEAD_S] / np.median(gaps) if len(gaps) else gaps
+    holes = int(np.round(steps[steps > 1.5] - 1).sum())
+    if holes and (abs(steps - 1) < 0.1).mean() > REGULAR:
+        notes.append(f"{holes} frames missing between others")
     if len(times) > 1 and longest > AHEAD_S and (end < 2 * longest or end > len(times)):
         notes.append(f"one of {len(times)} frames lasts {longest:.0f} s of {end:.0f} s")
     begin = [fact for fact in timed if fact.access]
     keys = sorted((fact.pts, fact.pts if fact.dts is None else fact.dts) for fact in begin)
-    if not by_stamp or len(shifts) > 1 or name not in (*INDEXED, "mpegts"):
+    flagged = len(keys) == len(facts)  # all of them: no index
+    if not by_stamp or flagged or len(shifts) > 1 or name not in (*INDEXED, "mpegts"):
         keys = []
     indexed = name in INDEXED and stream.codec_context.name == "h264" and bool(keys)
     indexed &= len(keys) == sum(fact.key for fact in facts) and len(container.streams.video) == 1
+    indexed = indexed and sum(entry.is_keyframe for entry in stream.index_entries) <= len(keys)
     about = stream.index, stream.height, stream.width, stamps, times, end, by_stamp, end
     starts = np.array(keys, int).reshape(-1, 2)
     return Timeline(*about, starts, indexed, len(shifts) > 1, tuple(notes))
@@ -249,24 +269,21 @@ def _declared(
     declared += before
     if found - before < COMPLETE * (declared - before):
         raise VideoReadError(f"{path}: truncated, {found:.2f} s of {declared:.2f} s are there")
-    return declared if found < ROUNDING * declared else found
+    return declared if declared - found > max((1 - ROUNDING) * declared, 0.25) else found
 
 
 def read_decord(path: Path, timeline: Timeline, wanted: np.ndarray, shrink: Shrink) -> Read:
     """Frames by decord, which counts from where its seek lands and applies the rotation itself."""
-    try:
-        import decord
+    import decord
 
-        if not timeline.indexed:
-            raise ValueError("its seeks are exact in indexed H.264 files with closed groups only")
-        decord.logging.set_level(decord.logging.QUIET)
-        video = decord.VideoReader(str(path.absolute()), ctx=decord.cpu(0), num_threads=THREADS)
-        if len(video) != len(timeline.times):
-            raise ValueError(f"{len(video)} frames seen, {len(timeline.times)} in the file")
-        chunks = np.split(wanted, range(_held(timeline), len(wanted), _held(timeline)))
-        kept = [shrink(video.get_batch(places).asnumpy()) for places in chunks]
-    except Exception as error:  # decord raises RuntimeError, DECORDError and more
-        raise VideoReadError(f"{path}: decord cannot read it ({_reason(error)})") from error
+    if not timeline.indexed:
+        raise ValueError("its seeks are exact in indexed H.264 files with closed groups only")
+    decord.logging.set_level(decord.logging.QUIET)
+    video = decord.VideoReader(str(path.absolute()), ctx=decord.cpu(0), num_threads=THREADS)
+    if len(video) != len(timeline.times):
+        raise ValueError(f"{len(video)} frames seen, {len(timeline.times)} in the file")
+    chunks = np.split(wanted, range(_held(timeline), len(wanted), _held(timeline)))
+    kept = [shrink(video.get_batch(places).asnumpy()) for places in chunks]
     return wanted, np.concatenate(kept), Losses()
 
 
@@ -362,33 +379,32 @@ def _decoded(
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """(place in the timeline, frame) of every frame that can be decoded, in order of time."""
     places = {stamp: place for place, stamp in enumerate(timeline.stamps.tolist())}
-    latest, damaged = -1, False
-    try:
-        with _open(path) as container:
-            stream = container.streams[timeline.stream]
-            stream.codec_context.thread_count = THREADS
-            stream.codec_context.options = {"err_detect": "explode"} if strict else {}
-            packets = (packet for packet, _ in _packets(container, [stream]))
-            if key is not None:
-                start, clock = timeline.keys[key].tolist()
-                container.seek(clock, stream=stream)
-                packets = dropwhile(lambda packet: packet.pts != start, packets)
-            for packet in packets:
-                broken = packet.is_corrupt and not timeline.joined
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError:
-                    frames, broken = [], True
-                    latest += not timeline.by_stamp
-                damaged = broken or (damaged and not packet.is_keyframe)
-                losses.damaged += damaged and packet.size > 0
-                for frame in frames:
-                    place = places.get(frame.pts) if timeline.by_stamp else latest + 1
-                    if place is not None and latest < place < len(timeline.times):
-                        latest = place
-                        yield place, frame
-    except (av.FFmpegError, ValueError, OSError) as error:
-        raise VideoReadError(f"{path}: PyAV cannot read it ({_reason(error)})") from error
+    latest, damaged, part = -1, False, 0
+    with _open(path) as container:
+        stream = container.streams[timeline.stream]
+        stream.codec_context.thread_count = THREADS
+        stream.codec_context.options = {"err_detect": "explode"} if strict else {}
+        packets = _packets(container, [stream])
+        if key is not None:
+            start, clock = timeline.keys[key].tolist()
+            container.seek(clock, stream=stream)
+            packets = dropwhile(lambda row: row[0].pts != start, packets)
+        for packet, shift in packets:
+            broken = packet.is_corrupt and not timeline.joined
+            broken |= shift != part and not packet.is_keyframe  # joined within a group
+            part = shift
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                frames, broken = [], True
+                latest += not timeline.by_stamp
+            damaged = broken or (damaged and not packet.is_keyframe)
+            losses.damaged += damaged and packet.size > 0
+            for frame in frames:
+                place = places.get(frame.pts) if timeline.by_stamp else latest + 1
+                if place is not None and latest < place < len(timeline.times):
+                    latest = place
+                    yield place, frame
 
 
 def _upright(placed: tuple[int, av.VideoFrame], timeline: Timeline) -> tuple[int, np.ndarray]:
@@ -399,6 +415,6 @@ def _upright(placed: tuple[int, av.VideoFrame], timeline: Timeline) -> tuple[int
     return place, np.rot90(pixels, round(frame.rotation / 90))
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split())[:160]

@@ -65,7 +65,7 @@ class Store:
             with writing(path, beside) as partial, open(partial, "w+b") as file:  # last
                 np.save(file, array, allow_pickle=False)
                 file.seek(0)
-                file.write(hashlib.file_digest(file, "sha256").digest())
+                file.write(_digest(key, facts, file.read()))
         except OSError as error:
             reason = error.strerror or error
             raise RunFailed(f"{self.folder}: cannot be written ({reason}); make room") from error
@@ -79,9 +79,9 @@ class Store:
         return self._read(key, ".npy", lambda path: np.load(path, mmap_mode="c"))
 
     def check(self, key: str) -> None:
-        """BadInput where the array of `key` is gone or is not as it was written."""
+        """BadInput where the array of `key` or its facts are gone or not as they were written."""
         content = self._read(key, ".npy", lambda path: np.memmap(path, mode="r"))
-        if hashlib.sha256(content[:-DIGEST]).digest() != content[-DIGEST:].tobytes():
+        if _digest(key, self.facts(key), content[:-DIGEST]) != content[-DIGEST:].tobytes():
             raise _damaged(self._path(key), "its checksum differs")
 
     def facts(self, key: str) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def read_index(index: Path, needed: tuple[str, ...], facts: tuple[str, ...]) -> 
     """
     try:
         content = json.loads(index.read_text(encoding="utf-8"))
-        store = Store(os.path.normpath(index.parent / content["store"]))
+        store = Store(os.path.normpath(index.parent.resolve() / content["store"]))
         videos, _ = content["videos"].items(), content["failed"].items()
         _ = [content[name] for name in needed]
         lacking = {name: [f for f in ("key", *facts) if f not in entry] for name, entry in videos}
@@ -181,6 +181,12 @@ def read_index(index: Path, needed: tuple[str, ...], facts: tuple[str, ...]) -> 
         why = f"lacks {lacking[name][0]}" if lacking[name] else f"is gone from {store.folder}"
         raise BadInput(f"{index}: video {name} {why}; delete {index} and build it again")
     return content, store
+
+
+def _digest(key: str, facts: dict[str, Any], content: bytes | np.ndarray) -> bytes:
+    """What stands behind an array: of its key, its facts and its bytes."""
+    named = json.dumps([key, facts], sort_keys=True).encode()
+    return hashlib.sha256(named + hashlib.sha256(content).digest()).digest()
 
 
 def _damaged(path: Path, why: object) -> BadInput:

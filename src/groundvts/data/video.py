@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from groundvts.data.readers import COMPLETE, READERS, Losses, Timeline, probe
+from groundvts.data.readers import COMPLETE, READERS, Losses, Timeline, probe, reason
 from groundvts.errors import BadInput, VideoReadError
 
 HALF_MILLISECOND = 0.0005
 LARGEST_ASPECT = 200
+MOST_PIXELS = 10**8
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ class FrameSampling:
         ):
             counts = f"min_frames {self.min_frames}, max_frames {self.max_frames}"
             raise BadInput(f"frame sampling: {counts}; use even numbers, 2 <= min <= max")
-        if not 0 < self.min_pixels <= self.max_pixels or self.factor < 1:
+        if not 0 < self.min_pixels <= self.max_pixels <= MOST_PIXELS or self.factor < 1:
             pixels = f"min_pixels {self.min_pixels}, max_pixels {self.max_pixels}"
-            raise BadInput(f"frame sampling: {pixels}, factor {self.factor}; use 0 < min <= max")
+            raise BadInput(f"frame sampling: {pixels}, factor {self.factor}; 0 < min <= max <= 1e8")
         fixed = self.count, self.side
         if fixed != (None, None) and (None in fixed or min(fixed) < 1):
             given = f"count {self.count}, side {self.side}"
@@ -154,6 +155,8 @@ def read_frames(path: str | Path, sampling: FrameSampling, reader: str = "auto")
             return Frames(pixels, timeline.times[shown], fps, timeline.duration, name, note)
         except VideoReadError as error:
             failure = failure or error
+        except Exception as error:  # damage has many names
+            failure = failure or VideoReadError(f"{path}: {name} cannot read it ({reason(error)})")
     raise failure
 
 

@@ -49,7 +49,7 @@ def manifest(model: str) -> dict:
         return defaults | {"prompts": Prompts.load().templates, "note": note}
     with reading(model, path.name):
         known = read_json(path)
-        Prompts(known["prompts"], path)
+        _ = Prompts(known["prompts"], path), known["prompts"]["grounding"]
         if known["frames"] is not None:
             FrameSampling.read(known["frames"])
         return {key: known[key] for key in ("prompts", *defaults)}
@@ -119,7 +119,8 @@ def write(answer: Grounding, out: str | Path) -> None:
     """Writes record and pictures; not over those of another video, or another's file."""
     out, about = Path(out), answer.record["inputs"]["video"]
     name, video = Path(about["path"]).stem, about["sha256"]
-    if (out / f"{name}.json").exists() and _video(out / f"{name}.json") != video:
+    there = any((out / f"{name}.{kind}").exists() for kind in ("json", "png", "pdf"))
+    if there and _video(out / f"{name}.json") != video:
         name = f"{name}-{video[:12]}"
     try:
         records.write_json(out / f"{name}.json", answer.record)

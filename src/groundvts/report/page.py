@@ -23,6 +23,7 @@ from groundvts.report.tables import headline, main_table, with_trivial
 from groundvts.verify import verify
 
 VERIFIED = 20_000_000
+VERIFY = ": see groundvts verify, which looks at weights and caches too"
 
 
 def write_page(results: str | Path, reference: str | Path | None = None) -> Path:
@@ -39,7 +40,7 @@ def write_page(results: str | Path, reference: str | Path | None = None) -> Path
     body = [
         f"<h1>GroundVTS: a run at {escape(results.resolve().name)} scale</h1>",
         facts(records, runs),
-        bullets(f"{len(broken)} files are not what records say: see groundvts verify", broken[:20]),
+        bullets(f"{len(broken)} files are not what records say{VERIFY}", broken[:20]),
         *_headline(results, MAIN, "Headline"),
         bullets("What the numbers say", conclusions(results)),
         *claims(results),

@@ -37,18 +37,19 @@ def save_reference(results: str | Path, reference: str | Path) -> None:
     changes at once, when all has been read; BadInput where it is another than such a one.
     """
     results, old = Path(results), Path(reference)
-    with whole_folder(old, "runs.json") as reference:
+    with whole_folder(old, PICTURE) as reference:
         if old.is_dir():
             shutil.copytree(old, reference, dirs_exist_ok=True)
         _save(results, reference)
 
 
 def _save(results: Path, reference: Path) -> None:
+    runs = listed_runs(results / "runs.json")
     shutil.rmtree(reference / "scores", ignore_errors=True)
     for name in ("runs.json", "benchmarks.json"):
         write_json(reference / name, json.loads((results / name).read_text("utf-8")))
     asked = evaluated(results)
-    for entry in listed_runs(results / "runs.json"):
+    for entry in runs:
         names = [name for name, variants in asked.items() if entry["variant"] in variants]
         for path in (results / "scores" / entry["run"] / f"{n}.json" for n in (*names, "tokens")):
             if path.is_file():

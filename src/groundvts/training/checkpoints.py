@@ -10,9 +10,10 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from groundvts.data.files import remove, whole_folder
 from groundvts.errors import BadInput
 from groundvts.escape import log
 from groundvts.records import fingerprint, hash_path, read_record, write_json
@@ -23,7 +24,8 @@ FINISHED, ASIDE = "finished", "set-aside"
 
 def checkpoints(folder: Path) -> list[Path]:
     """All checkpoints, the newest last, whole or not."""
-    return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    found = (path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal())
+    return sorted(found, key=lambda path: int(path.name[11:]))
 
 
 def seal(folder: Path, told: dict) -> None:
@@ -51,16 +53,16 @@ def sealed(folder: Path) -> dict:
 
 def discard(folder: Path) -> None:
     """Deletes a checkpoint or a finished adapter; half deleted, it is none."""
-    (folder / SEAL).unlink(missing_ok=True)
-    shutil.rmtree(folder)
+    with suppress(OSError):
+        (folder / SEAL).unlink()
+    remove(folder)
 
 
 def finish(folder: Path, adapter: Path, measured: dict) -> None:
     """Keeps a copy of the adapter of a stage that was trained to its end, and what was measured."""
-    kept = folder / FINISHED
-    shutil.rmtree(kept, ignore_errors=True)
-    shutil.copytree(adapter, kept)
-    seal(kept, measured)
+    with whole_folder(folder / FINISHED, SEAL) as kept:
+        shutil.copytree(adapter, kept, dirs_exist_ok=True)
+        seal(kept, measured)
 
 
 def take_over(folder: Path, adapter: Path) -> dict | None:
@@ -130,6 +132,8 @@ def _set_aside(folder: Path, identity: dict[str, str]) -> None:
     if left and before != identity:
         changed = ", ".join(name for name in identity if before.get(name) != identity[name])
         away = folder / ASIDE / fingerprint(before, {})[:8]
+        while away.exists():
+            away = away.with_name(f"{away.name}-again")
         log(f"{folder}: another {changed} than before: {_move(left, away)} set aside in {away}: "
              "taken back when all is as before; delete that folder to free its space")  # fmt: skip
     write_json(marker, identity)
