@@ -152,6 +152,9 @@ def test_readme_follows_the_reference_records(results, tmp_path):
 def test_the_reference_keeps_the_tables_that_the_results_lack(results, tmp_path):
     reference = tmp_path / "reference"
     write_json(reference / "runs.json", [])
+    with pytest.raises(BadInput, match="not ours to replace"):  # any results have runs
+        save_reference(results, reference)
+    (reference / "two_queries.png").write_bytes(b"old")
     old = [reference / f"tables/reducers{end}.md" for end in ("_overview", "_gone")]
     for path in old:
         path.parent.mkdir(parents=True, exist_ok=True)
