@@ -69,7 +69,7 @@ def run(job: dict) -> dict:
 
 
 def _logging(arguments, job: dict):
-    """`arguments` that log the loss of every step, or of every so manyth."""
+    """`arguments` that log the loss of every step, or of every few steps."""
 
     def made(*given):
         found = arguments(*given)

@@ -8,7 +8,7 @@ from typing import Any
 
 # Controls, marks that turn the direction of text, and halves of characters.
 HIDDEN = r"[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-# What Markdown reads as more than a character; brackets alone are none of it.
+# What Markdown reads as more than a character; brackets alone do not count.
 MARKUP = re.compile(r"[&<>|`*\\~$]|(?<!\w)_|_(?!\w)|(?<=\])[(\[]|:(?=//)|(?<=www)\.", re.I)
 LATEX = {mark: f"\\{mark}" for mark in "&%$#_{}"} | {
     **{"\\": "\\textbackslash{}", "^": "\\textasciicircum{}", "~": "\\textasciitilde{}"},

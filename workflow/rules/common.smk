@@ -29,6 +29,7 @@ FURTHER = [
 CASE_VIDEOS = f"{R}/cases/videos"
 MADE_VIDEOS = {f"{R}/benchmark/videos", CASE_VIDEOS}
 LIBRARY = "src/groundvts"
+DECODER = re.search(r"^READING = (\d+)", Path(f"{LIBRARY}/data/frames.py").read_text(), re.M)[1]
 CONVERTING = ["checks", "convert", "documents", "durations", "entry", "files", "folder"]
 CONVERTING += ["moment", "validate"]
 READING = ["answers", "answer_parts", "answer_intervals", "answer_times"]
@@ -146,6 +147,17 @@ def others(wildcards):
         return []
     splits = BENCHMARKS[wildcards.benchmark]["splits"]
     return [moments(f"{wildcards.benchmark}/{s}") for s in splits if s != wildcards.split]
+
+
+def dated_ahead(jobs):
+    """Files that jobs read and that are dated in the future, as Snakemake sees them."""
+    late = time.time() + 2  # seconds: clocks of file servers differ a little
+    return [
+        file
+        for file in sorted({str(file) for job in jobs for file in job.input})
+        for path in (os.path.join(file, ".snakemake_timestamp"), file)
+        if os.path.lexists(path) and os.lstat(path).st_mtime > late
+    ]
 
 
 def toy_annotations():

@@ -48,8 +48,9 @@ from groundvts.scales import (
 from groundvts.yaml_files import check_configurations
 
 if not os.access(os.path.expanduser("~"), os.W_OK):  # in a container: jobs keep caches there
-    os.environ["HOME"] = str(Path(".snakemake/home").resolve())
-    os.makedirs(os.environ["HOME"], exist_ok=True)
+    home = Path(".snakemake/home").resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ.update(HOME=str(home))
 
 try:  # before Snakemake reads them: it takes the last of two keys, and writes all aliases out
     check_configurations("config.yaml", *workflow.config_settings.configfiles)

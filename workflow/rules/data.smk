@@ -135,6 +135,7 @@ rule frames:
         videos=lambda w: BENCHMARKS[w.benchmark]["videos"],
         settings=lambda w: json.dumps(frames_of(config, *FRAMES[w.sampled]), sort_keys=True),
         code=code("data/folder"),
+        decoder=DECODER,  # frames that another version decoded are decoded again
     message:
         "Decoding frames once: {wildcards.benchmark} {wildcards.split}"
     shell:

@@ -78,17 +78,6 @@ rule report:
         "groundvts page {params.page}) > {log.said} 2>&1"
 
 
-def dated_ahead(jobs):
-    """Files that jobs read and that are dated in the future, as Snakemake sees them."""
-    late = time.time() + 2  # seconds: clocks of file servers differ a little
-    return [
-        file
-        for file in sorted({str(file) for job in jobs for file in job.input})
-        for path in (os.path.join(file, ".snakemake_timestamp"), file)
-        if os.path.lexists(path) and os.lstat(path).st_mtime > late
-    ]
-
-
 onstart:
     if ahead := dated_ahead(workflow.dag.needrun_jobs()):
         sys.exit(

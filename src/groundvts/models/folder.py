@@ -19,8 +19,8 @@ SETTINGS = ("config.json", "generation_config.json", "groundvts.json", "preproce
 def model_settings(model: str, known: Collection[str] = ()) -> dict:
     """A model's configuration as it stands in its file; BadInput where there is none.
 
-    Also where its `model_type` is none of `known`, neither as it is nor as ours, and where a file
-    of settings beside it is no JSON.
+    Also where its `model_type` is not among `known`, as it is or as ours, and where a file of
+    settings beside it is not JSON.
     """
     with reading(model, "config.json"):
         for file in (Path(model) / name for name in SETTINGS):
