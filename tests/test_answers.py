@@ -110,6 +110,13 @@ SAID = [  # windows of a video of 100 s, or why there are none
     ("<think>She enters at <timestep>0.00 to 3.20</timestep> ...</think>"
      "<answer>12.54 to 17.83</answer>", [(12.54, 17.83)]),
     ("<think>From 0.0 to 5.0 there is a table. From 5.0 to 9.0 the", "unfinished"),
+    ('{"explanation": "1.0 to 2.0 he sits", "output": "5.0 to 9.0"}', [(5, 9)]),
+    ("The answer is not 1.0s to 2.0s but 5.0s to 9.0s", [(5, 9)]),
+    ("Not from 1.0s to 2.0s; from 5.0s to 9.0s.", [(5, 9)]),
+    ("The score changes from 2 to 3 at 5.0s - 9.0s", [(5, 9)]),
+    ("2到3个人在5.0秒到9.0秒出现", [(5, 9)]),
+    ("<|box_start|>3.0, 9.0<|box_end|>", [(3, 9)]),
+    ("<answer>5 to 9</answer><|im_end|>", [(5, 9)]),
     ('{"query": "someone puts 2 to 3 books away", "relevant_windows": [["12.0", "15.5"]]}',
      [(12, 15.5)]),
     ("2 bags between 3 and 4 chairs, from 14.0 to 19.0 seconds", [(14, 19)]),

@@ -85,6 +85,15 @@ def test_the_option_that_a_response_names(response, expected):
 
 # fmt: off
 SAID = [
+    ("The answer is (C), not (B).", C),
+    ("C</s>", C),
+    ("<|im_start|>C<|im_end|>", C),
+    (r"Final answer: \(C\)", C),
+    ("我选择C，因为B不对", C),
+    ("不是B，是C", C),
+    ("答案不是B，而是C", C),
+    ("I'd go with C.", C),
+    ("It's C.", C),
     ("<answer>C</answer>", C),
     ('{"answer": "C"}', C),
     ('\\boxed{C}', C),

@@ -87,6 +87,9 @@ _KINDS = (
 )
 # What says that two bare numbers are times, and what that they count something.
 _TOLD = re.compile(rf"(?:^|[:=\[|]|{words('from|during|within|von|van|с|od')}|从|{_BEFORE})\s?$")
+_DENIED = re.compile(
+    r"(?:\bnot|n't|\bnicht|不是|并非)\s?(?:from|between|von|从)?\s?$", re.IGNORECASE
+)
 _COUNTED = re.compile(
     r"\s(?!(?:as|is|was|this|dans|mais)\b)[a-z]+s\b|\s?[个個本张張只隻把人名位次件条條辆杯瓶块]"
 )
@@ -128,7 +131,7 @@ def intervals(text: str, duration: float | None) -> tuple[list[Interval], list[T
         for rank, (kind, pattern) in enumerate(_patterns())
         for match in pattern.finditer(marked)
     ]
-    found, end = [], 0
+    found, end, timed = [], 0, any(TIMED in match[0] for _, _, _, match in matches)
     for start, _, kind, match in sorted(matches, key=lambda row: row[:2]):
         if start < end:
             continue
@@ -141,6 +144,8 @@ def intervals(text: str, duration: float | None) -> tuple[list[Interval], list[T
             told = told or bool(bare and _TOLD.search(marked, max(0, start - 30), start))
             if told or not (counted and bare):
                 sure = told or not (counted or bare)
+                sure &= TIMED in match[0] or not timed  # what has a unit is surer
+                sure &= not _DENIED.search(marked, max(0, start - 12), start)
                 found.append(Interval(*_window(kind, named, duration), said, sure))
     return found, list(times.values())
 

@@ -10,12 +10,15 @@ _REASONING = re.compile(
 )
 _NAMED = r"(?i:(?:final_?)?answer|conclusion|begin_of_box|end_of_box)\|?>"
 _ANSWER, _ANSWERED = re.compile(rf"<\|?(?!end){_NAMED}"), re.compile(rf"<\|?(?:/|(?=end)){_NAMED}")
+_TOKENS = re.compile(
+    r"<\|(?:im_|box_|ref_)?(?:start|end|endoftext|eot_id)\|>|</?s>|\\[()\[\]]", re.I
+)
 _LATEX = re.compile(r"\\(?:text|math)\w{0,6}|\\[,;:! ]|[{}$]")
 _STRING = re.compile(  # with the colon that makes it a key
     r""""((?:[^"\\]|\\.|\\\Z)*+)(?:"(\s*+:)?|\Z)|'((?:[^'\\]|\\.|\\\Z)*+)(?:'(\s*+:)?|\Z)""", re.S
 )
 _ASKED = re.compile(  # keys that name times and answers
-    r"(?:(?:event|relevant|final|correct|predicted|pred|the|t) )*+(?:(?:answer|result|response|pred"
+    r"(?:(?:event|relevant|final|correct|predicted|pred|the|t) )*+(?:(?:answer|result|response|output|pred"
     r"|prediction|window|span|segment|interval|moment|range|period|time(?:stamp|step)?|start(?:ing)?"
     r"|begin(?:ning)?|end(?:ing)?|stop|finish|from|to|s|sec(?:ond)?|choice|option|letter"
     r"|时间|开始|结束|答案|选项)(?:s\b)? ?)++",
@@ -36,6 +39,7 @@ def final_part(text: str) -> str | None:
     the last <answer>, which may be cut. Of JSON what keys that name times or answers hold is left.
     """
     kept: list[str] = []
+    text = _TOKENS.sub(" ", text)
     open, last = False, 0
     for tag in _REASONING.finditer(text):
         if not open:

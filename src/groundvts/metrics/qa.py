@@ -27,14 +27,14 @@ _OFFICIAL = re.compile(r"\b[a-d]\b")
 # One letter, or several in a row: "B", "(B)", "A or C".
 _LETTERS = r"\(?[A-Z]\b\)?(?:\s*(?:,|/|&|\bor\b|\band\b|或|和)\s*\(?[A-Z]\b\)?)*"
 _ENDS = (  # what follows them
-    r"(?=\s*(?:[.,:;)\n。–—-]|$)|\s+(?:because|since|as|for|因为)\b"
+    r"(?=\s*(?:[.,:;)\n。，；–—-]|$)|\s+(?:because|since|as|for|因为)\b"
     r"|\s(?:(?:is|was|seems)\s(?:the\s)?(?:right|correct|true|best|answer)\b|是?(?:正确|对的)))"
 )
 _LEAD = r"(?:(?:the|my|best|correct|right|final|most|likely|answer|option|choice|is)\b[\s:]*)*"
 _MARKED = re.compile(
     rf"""^\W*(?P<first>{_LETTERS}){_ENDS}
-    | (?:\b(?:answer|option|choice|letter|is|(?:would|should|must)\sbe|choose|pick|select|antwort
-        |réponse|respuesta|risposta|resposta|ответ)\b|答案|选[择项]?|選[擇項択]?|正解|答え|정?답)
+    | (?:\b(?:answer|option|choice|letter|is|(?:would|should|must)\sbe|choose|pick|select|it's|go\swith|antwort
+        |réponse|respuesta|risposta|resposta|ответ)\b|答案|，而?是|选[择项]?|選[擇項択]?|正解|答え|정?답)
         [\s:=是为為は은]*(?P<after>{_LETTERS}){_ENDS}
     | (?<!\w)\((?P<inside>[A-Z])\)""",
     re.VERBOSE | re.IGNORECASE,
@@ -42,6 +42,7 @@ _MARKED = re.compile(
 _REASONS = re.compile(r"\b(?:because|since|explanation|reason(?:ing)?)\b|因为", re.IGNORECASE)
 _SIGNS = str.maketrans("：＝（）【】[]<>ＡＢＣＤＥ", ":=()()()()ABCDE", '*_`"“”{}')
 _JOINED = re.compile(r"(?<=[A-Za-z])(?=[\u3040-\ud7a3])|(?<=[\u3040-\ud7a3])(?=[A-Za-z])")
+_DENIED = re.compile(r"(?:\bnot|\brather\sthan|不是|并非)\s*\(?[A-Z]\b\)?", re.IGNORECASE)
 DENIAL = re.compile(r"\b(?:not|except|neither|nor)\b|n't\b", re.IGNORECASE)
 
 
@@ -64,7 +65,7 @@ def read_choice(
     part, texts = final_part(response or ""), _texts(options)
     if not part:
         return None
-    for text in map(_bare, (concluded(part), part)):
+    for text in (_DENIED.sub(" ", _bare(said)) for said in (concluded(part), part)):
         said = _plain(re.sub(rf"^\W*{_LEAD}", "", text, flags=re.IGNORECASE))
         same = {texts.index(one) for one in {said, _plain(text)} & set(filter(None, texts))}
         letters = _letters(_REASONS.split(text, maxsplit=1)[0]) or _letters(text)
