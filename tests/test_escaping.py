@@ -87,6 +87,9 @@ def test_html_of_pages_and_notebooks():
                  pages.folded(HOSTILE, [pages.listed([HOSTILE])])):  # fmt: skip
         marks = {"div", "table", "thead", "tbody", "tr", "th", "td", "style", "p", "details"}
         assert escape.plain(HOSTILE) in inert(page, *marks, "summary", "ul", "li", "span")
+    assert "<td" in html_table(
+        TABLE.astype(str).iloc[1:2]
+    )  # rows left over have numbers of their own
     assert html_table(TABLE.iloc[:0]) == "<p>None.</p>"
 
 

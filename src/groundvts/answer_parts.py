@@ -18,9 +18,9 @@ _STRING = re.compile(  # with the colon that makes it a key
     r""""((?:[^"\\]|\\.|\\\Z)*+)(?:"(\s*+:)?|\Z)|'((?:[^'\\]|\\.|\\\Z)*+)(?:'(\s*+:)?|\Z)""", re.S
 )
 _ASKED = re.compile(  # keys that name times and answers
-    r"(?:(?:event|relevant|final|correct|predicted|pred|the|t) )*+(?:(?:answer|result|response|output|pred"
-    r"|prediction|window|span|segment|interval|moment|range|period|time(?:stamp|step)?|start(?:ing)?"
-    r"|begin(?:ning)?|end(?:ing)?|stop|finish|from|to|s|sec(?:ond)?|choice|option|letter"
+    r"(?:(?:event|relevant|final|correct|predicted|pred|the|t) )*+(?:(?:answer|result|output"
+    r"|response|pred|prediction|window|span|segment|interval|moment|range|period|time(?:stamp|step)?"
+    r"|start(?:ing)?|begin(?:ning)?|end(?:ing)?|stop|finish|from|to|s|sec(?:ond)?|choice|option|letter"
     r"|时间|开始|结束|答案|选项)(?:s\b)? ?)++",
     re.IGNORECASE,
 )

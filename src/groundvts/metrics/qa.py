@@ -33,8 +33,8 @@ _ENDS = (  # what follows them
 _LEAD = r"(?:(?:the|my|best|correct|right|final|most|likely|answer|option|choice|is)\b[\s:]*)*"
 _MARKED = re.compile(
     rf"""^\W*(?P<first>{_LETTERS}){_ENDS}
-    | (?:\b(?:answer|option|choice|letter|is|(?:would|should|must)\sbe|choose|pick|select|it's|go\swith|antwort
-        |réponse|respuesta|risposta|resposta|ответ)\b|答案|，而?是|选[择项]?|選[擇項択]?|正解|答え|정?답)
+    | (?:\b(?:answer|option|choice|letter|is|(?:would|should|must)\sbe|choose|pick|select|it's
+        |go\swith|antwort|réponse|respuesta|risposta|resposta|ответ)\b|答案|，而?是|选[择项]?|選[擇項択]?|正解|答え|정?답)
         [\s:=是为為は은]*(?P<after>{_LETTERS}){_ENDS}
     | (?<!\w)\((?P<inside>[A-Z])\)""",
     re.VERBOSE | re.IGNORECASE,

@@ -163,7 +163,7 @@ def html_table(printed: pd.DataFrame, caption: str = "") -> str:
         + ("border-left: 1px solid #999; " if begins else "")
         for width, begins in zip(_widths(printed), _begins(printed.columns), strict=True)
     ]
-    cells = pd.DataFrame([styles] * len(printed), columns=printed.columns)
+    cells = pd.DataFrame([styles] * len(printed), printed.index, printed.columns)
     heads = [{"selector": "th.col_heading", "props": "text-align: center"}]
     style = printed.style.hide(axis="index").set_table_styles(heads)
     style = style.apply(lambda _: cells, axis=None).format(escape.html)
