@@ -105,7 +105,7 @@ def test_a_steps_loss_is_the_mean_over_its_answer_tokens(alone):
 
 def test_of_a_bad_input_the_first_process_alone_tells(folder):
     names = ("run", "stage", "base", "data", "probe", "checkpoints", "out")
-    options = [word for name in names for word in (f"--{name}", f"{name}=b")]
+    options = [word for name in names for word in (f"--{name}", f"{name}={name}")]
     words = ["-m", "--", "groundvts.cli", "train", *options, "--settings={"]
     status, said = ranks.ended(ranks.torchrun(words))
     assert status == 1
