@@ -97,6 +97,7 @@ MALFORMED = {
     "span is empty": ([RECORD, RECORD | {"span": []}], ", [1]: span holds no window"),
     "span holds a null": ([RECORD | {"span": [1, None]}], ", [0]: span holds no window"),
     "span holds NaN": ([RECORD | {"span": [1, NAN]}], ", [0]: span holds no window [start, end]"),
+    "span is reversed": ([RECORD | {"span": [[1, 2], [7, 3]]}], ", [0]: span holds no window"),
     "span has scores": ([RECORD | {"span": [[1, 2, 3]]}], ", [0]: span holds no window [start"),
     "span is a text": ([QUESTION | {"span": ""}], ", [0]: span is no list"),
     "no video": ([RECORD | {"video": None}], ", [0]: video is no text or whole number: null"),

@@ -202,6 +202,7 @@ def test_predictions_come_in_the_order_of_the_moments():
     ("ids", "asked", "message"),
     [
         ("ac", "abc", "p.json: moments without a prediction: 'b'; give one"),
+        ("acd", "abc", "p.json: predictions of no moment asked: 'd'; give one"),
         ("abcd", "abc", "p.json: predictions of no moment asked: 'd'; give one"),
         ("abca", "abc", "p.json: predictions repeated: 'a'; give one"),
         ("abc", "abca", "p.json: moments repeated: 'a'; give one"),

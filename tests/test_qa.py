@@ -85,15 +85,6 @@ def test_the_option_that_a_response_names(response, expected):
 
 # fmt: off
 SAID = [
-    ("The answer is (C), not (B).", C),
-    ("C</s>", C),
-    ("<|im_start|>C<|im_end|>", C),
-    (r"Final answer: \(C\)", C),
-    ("我选择C，因为B不对", C),
-    ("不是B，是C", C),
-    ("答案不是B，而是C", C),
-    ("I'd go with C.", C),
-    ("It's C.", C),
     ("<answer>C</answer>", C),
     ('{"answer": "C"}', C),
     ('\\boxed{C}', C),
@@ -180,6 +171,44 @@ SAID = [
     ("Reason: (B) is gone. Answer: C", C),
     ("因为B不对，所以选C", C),
     ("由于B错误，答案为C", C),
+    ('The answer is (C), not (B).', C),
+    ('C</s>', C),
+    ('<|im_start|>C<|im_end|>', C),
+    ('<|im_start|>assistant\nC<|im_end|>', C),
+    ('Final answer: \\(C\\)', C),
+    ('Final answer: $C$', C),
+    ('Final answer: \\[C\\]', C),
+    ('$\\text{C}$', C),
+    ('我选择C，因为B不对', C),
+    ('不是B，是C', C),
+    ('答案不是B，而是C', C),
+    ('选C，不选B', C),
+    ("I'd go with C.", C),
+    ("It's C.", C),
+    ('It’s C.', C),
+    ("I'll go with (C)", C),
+    ('My guess is C', C),
+    ('C, not B', C),
+    ('Not B but C', C),
+    ('It is not B, it is C', C),
+    ('C rather than B', C),
+    ('(C), instead of (B)', C),
+    ('neither A nor B but C', C),
+    ("It's not A or B. It's C.", C),
+    ('{"explanation": "B is wrong", "output": "C"}', C),
+    ('(C) is right, (B) is wrong', C),
+    ('C是对的，B不对', C),
+    ('应该选C而不是B', C),
+    ("(C) because it's not a dog", C),
+    ('C<eos>', C),
+    ('<s>C</s>', C),
+    ('C<|endoftext|>', C),
+    ('C<|eot_id|>', C),
+    ('I think C.', C),
+    ('Output: C', C),
+    ('C not B.', C),
+    ("Answer: B. It is not B.", None),
+    ("不是B the red dog", None),
 ]
 # fmt: on
 
@@ -237,7 +266,7 @@ def test_the_official_reader_names_no_absent_option():
 
 
 @pytest.mark.parametrize(
-    "unit", ["is A ", "(", "A, ", " \n", "the answer ", "not ", "wave ", "A\n"]
+    "unit", ["is A ", "(", "A, ", " \n", "the answer ", "not ", "not A, ", "wave ", "A\n"]
 )
 @pytest.mark.parametrize("protocol", ["fixed", "official"])
 def test_a_long_response_is_read_in_time(unit, protocol):

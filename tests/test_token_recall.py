@@ -79,7 +79,7 @@ def test_a_selection_without_tokens_is_counted_and_listed():
         (selection([3, 3]), "m: kept holds an index twice or outside 0..15"),
         (selection([0], grid=[4, 2, 1]), "m: 'red ball' lies in cell"),
         (selection([0], grid=None), "m: no selection holds tokens"),
-        (selection([0], id="n"), "moments without a prediction: 'm'"),
+        (selection([0], id="n"), "predictions of no moment asked: 'n'"),
     ],
 )
 def test_impossible_selections_are_bad_input(chosen, message):

@@ -14,7 +14,7 @@ _T = f"[{TIMED}{BARE}]"
 _TO = words(
     r"(?:and\s)?(?:it\s)?(?:(?:lasts|continues|goes|runs|extends)\s)?(?:up\s)?"
     r"(?:to|until|till?|through|thru)|bis|à|jusqu\s(?:à|au)|hasta|até|fino\sa(?:lla|l)?|tot|до|по|đến|hingga|sampai",
-    "到|至|から|부터|에서|إلى|से",
+    "(?:一?直|持续|延续){0,2}[到至]|から|부터|에서|إلى|से",
 )
 _JOIN = rf"(?:-{{1,3}}>?|=>|~|\.{{2,3}}|{_TO})"
 _BEFORE = words(
@@ -25,13 +25,13 @@ _BEFORE = words(
 _FILL = rf"(?:\s?(?:[~≈:=\[\]]|{_BEFORE})){{0,4}}\s?"
 _TAIL = rf"\.?\s?(?:{words('mark|point', '开始|处|左右|頃')}\s?)?[\],]{{0,2}}\s?"
 _STARTS = words(
-    "starts?|starting|started|begin|begins|beginning|began|onset|anfang|beginnt?|startet|début"
+    "t0|starts?|starting|started|begin|begins|beginning|began|onset|anfang|beginnt?|startet|début"
     "|commence|inicio|início|inizio|inizia|principio|comienza|empieza|começa|begint|начал[оа]"
     "|начинается",
     "开始|起始|开头|開始|始め|最初|처음",
 )
 _ENDS = words(
-    "ends?|ending|ended|finish(?:es|ed|ing)?|stop(?:s|ped|ping)?|conclud(?:es?|ed|ing)"
+    "t1|ends?|ending|ended|finish(?:es|ed|ing)?|stop(?:s|ped|ping)?|conclud(?:es?|ed|ing)"
     "|terminat(?:es?|ed|ing)|complet(?:es?|ed|ing)|offset|endet?|schluss|fin|finit|final|fine|fim"
     "|termin[ae]|closes|leaves|exits|disappears|finisce|einde|eindigt|slut|конца|конец|заканчивается",
     "结束|终止|结尾|最后|終了|最後|末尾|終わり|끝",
@@ -74,7 +74,7 @@ _KINDS = (
     ),
     ("pair", rf"{words('at|from|between|times?|timestamps?|moment')}{_FILL}{BARE},\s{TIMED}"),
     ("pair", _labelled("", _ENDS)),
-    ("pair", rf"\[\s?{_T}\.?(?:\s?[,;]\s?|\s(?:and\s)?){_T}[.\s]?\]"),
+    ("pair", rf"\[\s?{_T}\.?(?:\s?[,;|]\s?|\s(?:and\s)?){_T}[.\s]?\]"),
     ("joined", rf"{_T}{_TAIL}{_JOIN}{_FILL}{_T}"),
     ("joined", rf"{_BETWEEN}{_FILL}{_T}{_TAIL}{words('and|und|et|y|e|en|och|и')}{_FILL}{_T}"),
     ("pair", rf"{_FROM}{_FILL}{_T}{_TAIL}{words('al?|au|alle|do')}{_FILL}{_T}"),
@@ -87,12 +87,15 @@ _KINDS = (
 )
 # What says that two bare numbers are times, and what that they count something.
 _TOLD = re.compile(rf"(?:^|[:=\[|]|{words('from|during|within|von|van|с|od')}|从|{_BEFORE})\s?$")
-_DENIED = re.compile(
-    r"(?:\bnot|n't|\bnicht|不是|并非)\s?(?:from|between|von|从)?\s?$", re.IGNORECASE
-)
 _COUNTED = re.compile(
     r"\s(?!(?:as|is|was|this|dans|mais)\b)[a-z]+s\b|\s?[个個本张張只隻把人名位次件条條辆杯瓶块]"
 )
+_NUMBERED = re.compile(words("(?:step|page|item|question|option|level|round|line)s?") + r"\s$")
+_NOT = re.compile(  # denies what follows; _WRONG: what stands before
+    rf"(?:{words('not|nor|neither|[a-z]+n t|rather than|instead of')}|不[是在]?|[并而]非)"
+    rf"{_FILL}(?:{words('be|happen|occur|visible|seen|from|between|during|within|in')}|从)?{_FILL}$"
+)
+_WRONG = re.compile(r"[\]\s]{0,2}(?:(?:is|was) (?:wrong|false|incorrect|not)\b|不对|错)")
 
 
 @cache
@@ -102,15 +105,15 @@ def _patterns() -> list[tuple[str, re.Pattern]]:
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval (s), its words, and whether it is `sure` that they are of time.
+    """An interval (s), its words, and how `sure` it is that they are of time.
 
-    start is None where the video's duration is needed.
+    sure: 2 with a unit or clock, 1 of time, else 0; start: None where a duration is needed.
     """
 
     start: float | None
     end: float | None
     text: str
-    sure: bool = True
+    sure: int = 1
 
     @property
     def failure(self) -> str | None:
@@ -123,6 +126,7 @@ class Interval:
 def intervals(text: str, duration: float | None) -> tuple[list[Interval], list[Time]]:
     """Every interval of `text` (cleaned) in order, and every time; `duration` (s) is the video's.
 
+    None that is denied, and none of bare numbers before one with a unit or clock.
     The first N seconds are [0, N], the last N are [duration - N, duration].
     """
     marked, times = mark_times(text)
@@ -131,23 +135,23 @@ def intervals(text: str, duration: float | None) -> tuple[list[Interval], list[T
         for rank, (kind, pattern) in enumerate(_patterns())
         for match in pattern.finditer(marked)
     ]
-    found, end, timed = [], 0, any(TIMED in match[0] for _, _, _, match in matches)
+    found, end = [], 0
     for start, _, kind, match in sorted(matches, key=lambda row: row[:2]):
         if start < end:
             continue
         end = match.end()
-        if kind != "neither":
+        before = marked[max(0, start - 40) : start].lower()
+        if kind != "neither" and not (_NOT.search(before) or _WRONG.match(marked, end)):
             named = [times[place] for place in range(start, end) if place in times]
             said = "".join(times[i].text if i in times else marked[i] for i in range(start, end))
-            counted, bare = bool(_COUNTED.match(marked, end)), match[0][0] == BARE
-            told = kind != "joined" or TIMED in match[0] or "." in said
-            told = told or bool(bare and _TOLD.search(marked, max(0, start - 30), start))
+            bare, timed = match[0][0] == BARE, TIMED in match[0]
+            counted = _COUNTED.match(marked, end) or _NUMBERED.search(before)
+            told = kind != "joined" or timed or "." in said or (bare and _TOLD.search(before))
             if told or not (counted and bare):
-                sure = told or not (counted or bare)
-                sure &= TIMED in match[0] or not timed  # what has a unit is surer
-                sure &= not _DENIED.search(marked, max(0, start - 12), start)
+                sure = 2 if timed else int(bool(told) or not (counted or bare))
                 found.append(Interval(*_window(kind, named, duration), said, sure))
-    return found, list(times.values())
+    first = next((place for place, one in enumerate(found) if one.sure == 2), 0)
+    return found[first:], list(times.values())
 
 
 def _window(

@@ -10,19 +10,20 @@ _REASONING = re.compile(
 )
 _NAMED = r"(?i:(?:final_?)?answer|conclusion|begin_of_box|end_of_box)\|?>"
 _ANSWER, _ANSWERED = re.compile(rf"<\|?(?!end){_NAMED}"), re.compile(rf"<\|?(?:/|(?=end)){_NAMED}")
-_TOKENS = re.compile(
-    r"<\|(?:im_|box_|ref_)?(?:start|end|endoftext|eot_id)\|>|</?s>|\\[()\[\]]", re.I
-)
-_LATEX = re.compile(r"\\(?:text|math)\w{0,6}|\\[,;:! ]|[{}$]")
+_CHAT = re.compile(r"<\|\w{1,30}\|>(?:assistant\b)?|</?s>|<(?:[be]os|pad|end_of_turn)>")
+_LATEX = re.compile(r"\\(?:text|math)\w{0,6}|\\[,;:! ()\[\]]|[{}$]")
 _STRING = re.compile(  # with the colon that makes it a key
     r""""((?:[^"\\]|\\.|\\\Z)*+)(?:"(\s*+:)?|\Z)|'((?:[^'\\]|\\.|\\\Z)*+)(?:'(\s*+:)?|\Z)""", re.S
 )
 _ASKED = re.compile(  # keys that name times and answers
-    r"(?:(?:event|relevant|final|correct|predicted|pred|the|t) )*+(?:(?:answer|result|output"
-    r"|response|pred|prediction|window|span|segment|interval|moment|range|period|time(?:stamp|step)?"
-    r"|start(?:ing)?|begin(?:ning)?|end(?:ing)?|stop|finish|from|to|s|sec(?:ond)?|choice|option|letter"
-    r"|时间|开始|结束|答案|选项)(?:s\b)? ?)++",
+    r"(?:(?:event|relevant|final|correct|predicted|pred|the|t) )*+(?:(?:answer|result|response|pred"
+    r"|prediction|window|span|segment|interval|moment|range|period|time(?:stamp|step)?|start(?:ing)?"
+    r"|begin(?:ning)?|end(?:ing)?|stop|finish|from|to|s|sec(?:ond)?|output|t[01]|onset|offset|choice"
+    r"|option|letter|时间|开始|结束|答案|选项)(?:s\b)? ?)++",
     re.IGNORECASE,
+)
+_TOLD = re.compile(  # keys of reasons, and of what was asked or seen
+    r"(?i)\b(?:expla|reason|rationale|think|thought|justif|descri|caption|quer|question)|解释|理由|描述"
 )
 _CONCLUSION = re.compile(
     r"(?:\b(?:answer|antwort|réponse|respuesta|risposta|resposta|ответ)\b|정?답|答え|正解)"
@@ -39,7 +40,6 @@ def final_part(text: str) -> str | None:
     the last <answer>, which may be cut. Of JSON what keys that name times or answers hold is left.
     """
     kept: list[str] = []
-    text = _TOKENS.sub(" ", text)
     open, last = False, 0
     for tag in _REASONING.finditer(text):
         if not open:
@@ -52,8 +52,8 @@ def final_part(text: str) -> str | None:
         if not _ANSWERED.match(part, max(part.rfind("<"), 0)):
             return None if open else ""
     part = _ANSWERED.split(_ANSWER.split(part)[-1])[0]
-    part = _asked(part) if re.search(r"\{\s*[\"']", part) else part
-    return _LATEX.sub(" ", part.replace("\\boxed", "\x1e")) if "\\boxed" in part else part
+    part = _CHAT.sub(" ", _asked(part) if re.search(r"\{\s*[\"']", part) else part)
+    return _LATEX.sub(" ", part.replace("\\boxed", "\x1e")) if "\\" in part else part
 
 
 def concluded(part: str) -> str:
@@ -63,13 +63,15 @@ def concluded(part: str) -> str:
 
 
 def _asked(text: str) -> str:
-    """The values in JSON that are times or answers; else those that are no texts; else the text."""
+    """The values in JSON of times or answers; else those that are no texts; else of no reasons."""
     keys = [match for match in _STRING.finditer(text, text.index("{")) if match[2] or match[4]]
-    asked, bare = [], []
+    asked, bare, rest = [], [], [text[: keys[0].start() if keys else None]]
     for key, after in zip(keys, [*keys, None][1:], strict=True):
         name = re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", key[1] or key[3] or "")
         value = text[key.end() : after.start() if after else None].split("```")[0]
-        said = f"{name}: " * (len(name) > 1) + _STRING.sub(r"\1\3", value)
-        asked += [said] * bool(_ASKED.fullmatch(name))
-        bare += [said] * (value.lstrip()[:1] not in "\"'")
-    return " ".join(asked) or " ".join(bare) or text
+        kept = " " if _TOLD.search(name) else r"\1\3"
+        rest.append(f"{name}: " * (len(name) > 1) + _STRING.sub(kept, value))
+        if re.search(r"[^\s\[{]", value):  # else the keys within tell
+            asked += rest[-1:] * bool(_ASKED.fullmatch(name))
+            bare += rest[-1:] * (value.lstrip()[:1] not in "\"'")
+    return " ".join(asked) or " ".join(bare) or " ".join(rest)

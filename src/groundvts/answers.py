@@ -100,7 +100,7 @@ def said_intervals(answer: str, duration: float | None) -> tuple[list[Interval],
     for text in map(clean, dict.fromkeys((concluded(part), part))):
         found, times = intervals(text, duration)
         if len(times) == 2 and not found:  # and nothing else, but for a label
-            alone = re.sub(r"^[^0-9:]{0,60}:\s", "", text).strip(" .")
+            alone = re.sub(r"^[^0-9:]{0,60}:\s", "", text).strip(" .|")
             found, _ = intervals(f"[{alone}]", duration)
         if found:
             break

@@ -49,8 +49,8 @@ def check_ids(
     troubles = {
         "moments repeated": [id for id, count in times.items() if count > 1],
         "predictions repeated": [id for id, count in answers.items() if count > 1],
-        "moments without a prediction": [] if complete else missing,
         "predictions of no moment asked": [id for id in answers if id not in times],
+        "moments without a prediction": [] if complete else missing,
     }
     for trouble, ids in troubles.items():
         if ids:

@@ -183,7 +183,7 @@ def _record(
         windows, failure = _windows(_listed(fields, "pred", where), f"{where}: pred")
     elif spans or (needed and not options):
         truth, _ = _windows(_listed(fields, "span", where), f"{where}: span")
-        if not truth or len(truth[0]) > 2:
+        if not truth or len(truth[0]) > 2 or any(start > end for start, end in truth):
             raise BadInput(f"{where}: span holds no window [start, end]; give the true one")
         windows, failure = _windows(_listed(fields, "pred", where), f"{where}: pred")
     duration = fields.get("duration")

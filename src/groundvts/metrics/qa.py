@@ -27,23 +27,27 @@ _OFFICIAL = re.compile(r"\b[a-d]\b")
 # One letter, or several in a row: "B", "(B)", "A or C".
 _LETTERS = r"\(?[A-Z]\b\)?(?:\s*(?:,|/|&|\bor\b|\band\b|或|和)\s*\(?[A-Z]\b\)?)*"
 _ENDS = (  # what follows them
-    r"(?=\s*(?:[.,:;)\n。，；–—-]|$)|\s+(?:because|since|as|for|因为)\b"
+    r"(?=\s*(?:[.,:;)\n。–—-]|$)|\s+(?:because|since|as|for|因为)\b"
     r"|\s(?:(?:is|was|seems)\s(?:the\s)?(?:right|correct|true|best|answer)\b|是?(?:正确|对的)))"
 )
 _LEAD = r"(?:(?:the|my|best|correct|right|final|most|likely|answer|option|choice|is)\b[\s:]*)*"
 _MARKED = re.compile(
     rf"""^\W*(?P<first>{_LETTERS}){_ENDS}
-    | (?:\b(?:answer|option|choice|letter|is|(?:would|should|must)\sbe|choose|pick|select|it's
-        |go\swith|antwort|réponse|respuesta|risposta|resposta|ответ)\b|答案|，而?是|选[择项]?|選[擇項択]?|正解|答え|정?답)
+    | (?:\b(?:answer|option|choice|letter|output|result|prediction|go(?:ing)?\swith|guess|say|think
+        |(?:it|that|answer|choice|option)'s|is|(?:would|should|must)\sbe|choose|pick|select|antwort
+        |réponse|respuesta|risposta|resposta|ответ)\b|答案|选[择项]?|選[擇項択]?|正解|答え|정?답)
         [\s:=是为為は은]*(?P<after>{_LETTERS}){_ENDS}
     | (?<!\w)\((?P<inside>[A-Z])\)""",
     re.VERBOSE | re.IGNORECASE,
 )
 _REASONS = re.compile(r"\b(?:because|since|explanation|reason(?:ing)?)\b|因为", re.IGNORECASE)
-_SIGNS = str.maketrans("：＝（）【】[]<>ＡＢＣＤＥ", ":=()()()()ABCDE", '*_`"“”{}')
+_SIGNS = str.maketrans("：＝（）【】[]<>ＡＢＣＤＥ，；’", ":=()()()()ABCDE,;'", '*_`"“”{}$')
 _JOINED = re.compile(r"(?<=[A-Za-z])(?=[\u3040-\ud7a3])|(?<=[\u3040-\ud7a3])(?=[A-Za-z])")
-_DENIED = re.compile(r"(?:\bnot|\brather\sthan|不是|并非)\s*\(?[A-Z]\b\)?", re.IGNORECASE)
-DENIAL = re.compile(r"\b(?:not|except|neither|nor)\b|n't\b", re.IGNORECASE)
+_NO = r"(?i:\b(?:not|except|neither|nor|rather\sthan|instead\sof)\b|n't\b|而?不[是选選]|[并而]非)"
+_DENIED = re.compile(  # letters after "not", or before "is wrong"; "not a dog" is of none
+    rf"(?i){_NO}\s*(?:option\s+)?(?!(?-i:a)\s\w)(?P<before>{_LETTERS})[\s,;]*(?:but\b|而?是)?"
+    r"|\(?\b(?P<after>[A-Z])\b\)?\s(?:(?:is|was|'s)\s(?:not|wrong|incorrect|false)\b|isn't|不|是?错)"
+)
 
 
 def read_choice(
@@ -65,7 +69,7 @@ def read_choice(
     part, texts = final_part(response or ""), _texts(options)
     if not part:
         return None
-    for text in (_DENIED.sub(" ", _bare(said)) for said in (concluded(part), part)):
+    for text in map(_bare, (concluded(part), part)):
         said = _plain(re.sub(rf"^\W*{_LEAD}", "", text, flags=re.IGNORECASE))
         same = {texts.index(one) for one in {said, _plain(text)} & set(filter(None, texts))}
         letters = _letters(_REASONS.split(text, maxsplit=1)[0]) or _letters(text)
@@ -78,9 +82,10 @@ def read_choice(
     if not named:
         return _held(_plain(text), texts)
     place = min(named)
-    if len(named) > 1 or place >= len(options) or (not same and _denied(text, place, texts)):
+    if len(named) > 1 or place >= len(options):
         return None
-    return place
+    tail = _plain(re.split(rf"(?i:\b{chr(ord('A') + place)}\b)", text, maxsplit=1)[-1])
+    return None if not same and tail in {*texts} - {"", texts[place]} else place
 
 
 def read_question(fields: Mapping[str, Any], where: str) -> tuple[tuple[str, ...], str | None]:
@@ -171,20 +176,13 @@ def _texts(options: Sequence[str]) -> list[str]:
 
 
 def _letters(text: str) -> set[int]:
-    """Every letter that `text` names as its choice, from 0."""
-    found = " ".join(match[match.lastgroup] for match in _MARKED.finditer(text))
-    return {ord(letter) - ord("A") for letter in re.findall(r"\b[A-Z]\b", found.upper())}
-
-
-def _denied(text: str, place: int, texts: Sequence[str]) -> bool:
-    """Whether `text` names a letter after "not", or with the whole text of another option."""
-    letter = chr(ord("A") + place)
-    before = rf"(?:\bnot|\bexcept|n't|不是|不选)\s+(?:option\s+)?\(?{letter}\b"
-    after = rf"\b{letter}\b\)?\s(?:(?:is|was|'s)\s(?:not|wrong|incorrect|false)\b|isn't|不|是?错)"
-    if re.search(f"{before}|{after}", text, re.IGNORECASE):
-        return True
-    tail = _plain(re.split(rf"(?i:\b{letter}\b)", text, maxsplit=1)[-1])
-    return any(tail == option != texts[place] for option in texts if option)
+    """Every letter that `text` names as its choice, from 0, without those that it denies."""
+    rest = _DENIED.sub(lambda match: " " if match["before"] else " no ", text)
+    named, denied = (
+        set(re.findall(r"\b[A-Z]\b", " ".join(one[one.lastgroup] for one in found).upper()))
+        for found in (_MARKED.finditer(rest), _DENIED.finditer(text))
+    )
+    return {ord(letter) - ord("A") for letter in named - denied}
 
 
 def _held(said: str, texts: Sequence[str]) -> int | None:
@@ -193,4 +191,4 @@ def _held(said: str, texts: Sequence[str]) -> int | None:
     for option in sorted(set(filter(None, texts)), key=len, reverse=True):
         rest, times = re.subn(rf"(?<!\w){re.escape(option)}(?!\w)", "|", rest)
         found |= {texts.index(option)} if times else set()
-    return min(found) if len(found) == 1 and not DENIAL.search(rest) else None
+    return min(found) if len(found) == 1 and not re.search(_NO, rest) else None
