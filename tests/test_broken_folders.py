@@ -159,7 +159,13 @@ def refusal(function: Callable) -> str:
     return ""
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(name, marks=pytest.mark.slow if place % 4 else [])
+        for place, name in enumerate(DAMAGES)
+    ],
+)
 def test_a_damage_is_one_line_that_names_it(whole, tmp_path, damage):
     """Whatever reads the folder refuses it by name, or needs nothing of what is damaged."""
     folder = tmp_path / "model"

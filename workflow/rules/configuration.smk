@@ -47,7 +47,7 @@ from groundvts.scales import (
 )
 from groundvts.yaml_files import check_configurations
 
-if not os.access(os.path.expanduser("~"), os.W_OK):  # in a container: jobs keep caches there
+if not os.access(os.path.join(os.path.expanduser("~"), ""), os.W_OK):  # as in a container
     home = Path(".snakemake/home").resolve()
     home.mkdir(parents=True, exist_ok=True)
     os.environ.update(HOME=str(home))
