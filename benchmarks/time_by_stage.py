@@ -236,4 +236,4 @@ def main() -> int:
 if __name__ == "__main__":
     from time_by_stage import main as timed  # workers know its functions by the module's name
 
-    timed()
+    sys.exit(timed())
