@@ -10,7 +10,7 @@ import papermill
 from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
-from groundvts.data.files import writing
+from groundvts.data.files import naming, writing
 from groundvts.errors import BadInput, RunFailed
 from groundvts.report.html import POLICY
 from groundvts.report.output import REPORTING
@@ -33,7 +33,8 @@ def render_notebook(
     os.environ[REPORTING] = "yes" if report else ""
     with writing(out_ipynb) as executed, writing(out_html) as page:
         found = _execute(Path(notebook), parameters)
-        nbformat.write(found, executed)
+        with naming(Path(out_ipynb), executed):
+            nbformat.write(found, executed)
         page.write_text(to_html(found, Path(out_ipynb).stem), encoding="utf-8")
 
 
