@@ -57,6 +57,7 @@ def tiny_config(*backbones: str) -> dict:
     config["evaluate"] = {"charades_sta": "all", **{key: ["vts-0.25"] for key in OTHERS}}
     config["toy"] = {
         "side": 56,
+        "bases": "make",
         "clips": {"pretrain": 10, "train": 10, "val": 3, "test": 4},
         "base": {"steps": 3, "batch": 4, "align_steps": 10, "align_batch": 2},
     }

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from synthetic_records import DATASET
-from synthetic_scores import read_runs
+from synthetic_scores import read_runs, seeds_of
 
 from groundvts.metrics.comparison import compare_runs
 from groundvts.records import read_record, recording, write_json
@@ -32,7 +32,7 @@ def write_ablation(
         score = read_record(folder / "scores" / run["run"] / f"{benchmark}.json")
         groups.setdefault(run["variant"], []).append(score)
     with recording("comparisons", {}, {}) as record:
-        record |= {"dataset": benchmark, **compare_runs(groups, 300)}
+        record |= {"dataset": benchmark, **compare_runs(groups, 300, seeds=seeds_of(folder))}
     about = {"title": "Which", "source": "Table 5", "note": None, "place": 0}
     about |= {"variants": variants, "benchmark": benchmark, "labels": {"random-0.25": "At random"}}
     about["densities"] = {run["variant"]: 2 * run["ratio"] for run in listed}

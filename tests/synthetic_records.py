@@ -14,15 +14,18 @@ DATASET = "charades_sta"
 STAGES = ("warmup", "joint", "grounding")
 #            run                         variant                  seed sampler    ratio weights
 RUNS = [
-    ("constant", "constant", 0, "none", None, None, "Constant span"),
-    ("base", "base", 0, "none", 1.0, None, "Base"),
+    ("constant", "constant", None, "none", None, None, "Constant span"),
+    ("base", "base", None, "none", 1.0, None, "Base"),
     ("full-s0", "full", 0, "none", 1.0, "constant", "All tokens"),
     ("random-0.25-s0", "random-0.25", 0, "random", 0.25, "constant", "Random drop"),
     ("random-0.25-s1", "random-0.25", 1, "random", 0.25, "constant", "Random drop"),
+    ("random-0.25-s2", "random-0.25", 2, "random", 0.25, "constant", "Random drop"),
     ("uniform-0.25-s0", "uniform-0.25", 0, "uniform", 0.25, "constant", "Uniform drop"),
     ("uniform-0.25-s1", "uniform-0.25", 1, "uniform", 0.25, "constant", "Uniform drop"),
+    ("uniform-0.25-s2", "uniform-0.25", 2, "uniform", 0.25, "constant", "Uniform drop"),
     ("vts-0.25-s0", "vts-0.25", 0, "vts", 0.25, "score", "GroundVTS"),
     ("vts-0.25-s1", "vts-0.25", 1, "vts", 0.25, "score", "GroundVTS"),
+    ("vts-0.25-s2", "vts-0.25", 2, "vts", 0.25, "score", "GroundVTS"),
     ("random-0.5-s0", "random-0.5", 0, "random", 0.5, "constant", "Random drop"),
     ("uniform-0.5-s0", "uniform-0.5", 0, "uniform", 0.5, "constant", "Uniform drop"),
     ("vts-0.5-s0", "vts-0.5", 0, "vts", 0.5, "score", "GroundVTS"),
@@ -64,6 +67,9 @@ def write_results(folder: Path, skip: tuple[str, ...] = (), videos: int = 12) ->
     """Write a results folder for RUNS less `skip`; three queries a video. Returns `folder`."""
     keys = ("run", "variant", "seed", "sampler", "ratio", "weights", "label")
     listed = [dict(zip(keys, row, strict=True)) for row in RUNS]
+    base = (folder / "base").relative_to(folder.parents[1]).as_posix()
+    for row in listed[1:]:
+        row["base"] = base
     for row in listed[2:]:  # the first two are not trained
         row["stages"] = {stage: f"stages/{row['run']}/{stage}" for stage in STAGES}
     write_json(folder / "runs.json", listed)

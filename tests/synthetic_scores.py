@@ -69,13 +69,18 @@ def write_comparisons(folder: Path, dataset: str) -> None:
         if path.is_file():
             groups.setdefault(entry["variant"], []).append(read_record(path))
     with recording("comparisons", {}, {}) as record:
-        record |= {"dataset": dataset, **compare_runs(groups, RESAMPLES)}
+        record |= {"dataset": dataset, **compare_runs(groups, RESAMPLES, seeds=seeds_of(folder))}
     write_json(folder / "comparisons" / f"{dataset}.json", record)
 
 
 def read_runs(folder: Path) -> list[dict]:
     """The entries of runs.json."""
     return json.loads((folder / "runs.json").read_text())
+
+
+def seeds_of(folder: Path) -> dict[str, int | None]:
+    """The seed of each run, None where none enters."""
+    return {entry["run"]: entry["seed"] for entry in read_runs(folder)}
 
 
 def add_benchmark(folder: Path, dataset: str, variants=("base", "vts-0.25")) -> Path:

@@ -39,10 +39,14 @@ def test_rows_are_in_the_order_asked_and_differ_from_the_first(ablation):
     assert ablation.heading == "Which (Table 5)"
     assert list(table.name) == ["GroundVTS, ratio 0.25", "At random", "GroundVTS, ratio 0.5"]
     assert pd.isna(table.difference["vts-0.25"])
-    for name in VARIANTS[1:]:
-        gap = table.mIoU[name] - table.mIoU["vts-0.25"]
+    first, half = ablation.singles("vts-0.25"), table.mIoU["vts-0.5"]
+    gaps = {"random-0.25": table.mIoU["random-0.25"] - table.mIoU["vts-0.25"]}
+    gaps["vts-0.5"] = half - first[0]  # seed 0 is all that both have
+    for name, gap in gaps.items():
         assert table.difference[name] == pytest.approx(gap)
         assert table["difference low"][name] < gap < table["difference high"][name]
+    assert table["count"].tolist() == [3, 3, 1]
+    assert table["difference count"].tolist()[1:] == [3, 1]
     assert ablation.singles("vts-0.5") == [table.mIoU["vts-0.5"]]
 
 
@@ -52,10 +56,12 @@ def test_the_papers_rows_stand_beside_ours(ablation):
     assert table["paper R1@0.7"]["random-0.25"] == 16.3
     assert table["paper difference"]["random-0.25"] == pytest.approx(35.7 - 50.1)
     printed = shown_ablation(ablation)
-    assert printed["", "Seeds"].tolist() == ["2", "2", "1"]
+    assert printed["", "Seeds"].tolist() == ["3", "3", "1"]
     assert printed["", "Density"].tolist() == ["0.5", "0.5", "1"]
     assert printed[OURS, "less row 1"][0] == "–"
     assert printed[OURS, "less row 1"][1].startswith("-")
+    for column in ("mIoU", "less row 1"):  # round brackets: one seed, over videos alone
+        assert printed[OURS, column].str[-1].tolist()[1:] == ["]", ")"]
     assert printed[PAPER_HEADING, "mIoU"].tolist() == ["50.1", "35.7", "–"]
     assert printed[PAPER_HEADING, "less row 1"].tolist() == ["–", "-14.4", "–"]
     assert list(printed[OURS]) == ["R1@0.3", "R1@0.5", "R1@0.7", "mIoU", "less row 1"]
@@ -102,16 +108,23 @@ def test_words_follow_the_intervals(ablation):
     words = findings(ablation)
     [worse] = [line for line in words if line.startswith("Worse")]
     assert "At random: -" in worse
-    assert worse.index("random") < worse.index("ratio 0.5")
+    assert "ratio 0.5" not in worse
+    [few] = [line for line in words if line.startswith("Too few seeds")]
+    assert "GroundVTS, ratio 0.5: -" in few
+    assert few.partition("(")[2].startswith("-")  # over videos alone
     assert any("Pairs of rows in the paper's order here: 1 of 1;" in w for w in words)
-    assert any("Fewer than 3 seeds" in w and "ratio 0.5: 1" in w for w in words)
     assert any("zero, %: At random: 2.8; the others at most 0.0." in line for line in words)
     assert any("GroundVTS, ratio 0.25: 99 (58, 25)" in w for w in words)  # object, others, chance
     table = ablation.table.copy()
     table.loc[1, ["difference low", "difference high"]] = -3.0, 3.0
     table.loc[2, ["difference", "difference low", "difference high"]] = 5.0, 4.0, 6.0
     text = " ".join(findings(replace(ablation, table=table)))
+    assert "Better" not in text
+    assert "Too few seeds: GroundVTS, ratio 0.5: +5.0 (+4.0, +6.0)" in text
+    table.loc[2, "difference count"] = 3
+    text = " ".join(findings(replace(ablation, table=table)))
     assert "Worse" not in text
+    assert "Too few seeds" not in text
     assert "Better: GroundVTS, ratio 0.5: +5.0 [+4.0, +6.0]" in text
     assert "Not told apart: At random" in text
 
@@ -130,9 +143,16 @@ def test_choice_and_weights_in_words(folder):
     gain, together = choice_and_weights(ablation)
     alone = ablation.pairs["control-constant-weights", "random-0.25"]["mIoU"]
     whole = ablation.pairs["vts-0.25", "random-0.25"]["mIoU"]
-    assert f"gains {alone:+.1f} [" in gain
+    assert f"gains {alone:+.1f} (" in gain  # one seed
     assert f"{100 * alone / whole:.0f} % of the gain of both" in gain
+    assert "too few seeds say which brings more" in gain
     assert f"Together they gain {whole:+.1f} [" in together
+    pairs = {key: pair | {"count": 3} for key, pair in ablation.pairs.items()}
+    for sign, words in ((1, "the choice brings more"), (-1, "the weights on kept tokens bring")):
+        pairs["control-random-choice", "control-constant-weights"] |= {
+            "mIoU": -2.0 * sign, "mIoU low": -2 * sign - 1, "mIoU high": -2 * sign + 1,
+        }  # fmt: skip
+        assert words in choice_and_weights(replace(ablation, pairs=pairs))[0]
     assert choice_and_weights(replace(ablation, table=ablation.table.iloc[:3])) == []
 
 
@@ -175,7 +195,7 @@ def test_recall_against_ratio(ablation, tmp_path):
     table = recall_table([ablation])
     lines = table.set_index(["line", "ratio", "share"])
     ours = lines.loc[("GroundVTS, trained at this ratio", 0.25, "object")]
-    assert (ours.value, ours.seeds) == (99, 2)
+    assert (ours.value, ours.seeds) == (99, 3)
     assert lines.loc[("random drop", 0.25, "interval")].value == 25
     assert draw_recall(table, tmp_path / "recall").stat().st_size > 5000
     none = recall_table([replace(ablation, runs=[])])

@@ -61,6 +61,9 @@ def test_every_metric_of_every_run_is_a_row(results):
     assert records.run.unique().tolist() == [row[0] for row in RUNS]
     row = records[(records.run == "vts-0.5-s0") & (records.metric == "mIoU")].iloc[0]
     assert (row.variant, row.seed, row.sampler, row.ratio) == ("vts-0.5", 0, "vts", 0.5)
+    seeds = records.drop_duplicates("run").set_index("run").seed
+    assert seeds[seeds.isna()].index.tolist() == ["constant", "base"]  # no seed enters
+    assert seeds["vts-0.25-s2"] == 2
 
 
 def test_another_benchmark_has_its_own_metrics(results):

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from groundvts import cli
 from groundvts.errors import BadInput
@@ -82,12 +83,100 @@ def test_every_pair_stands_once_with_the_later_as_ours():
     pairs = [(pair["ours"], pair["theirs"]) for pair in found["pairs"]]
     assert pairs == [("full", "base"), ("vts", "base"), ("vts", "full")]
     for pair in found["pairs"]:
-        ours, theirs = (found["variants"][pair[key]]["metrics"] for key in ("ours", "theirs"))
+        ours, theirs = (found["variants"][pair[key]] for key in ("ours", "theirs"))
+        both = min(ours["seeds"], theirs["seeds"])  # by their place, where they are not named
+        assert pair["seeds"] == both
         for name, metric in pair["metrics"].items():
-            assert metric["value"] == pytest.approx(ours[name]["value"] - theirs[name]["value"])
+            means = [np.mean([row[name] for row in list(side["by_seed"].values())[:both]])
+                     for side in (ours, theirs)]  # fmt: skip
+            assert metric["value"] == pytest.approx(means[0] - means[1])
             assert metric["low"] < metric["value"] < metric["high"]
             assert 2 / 301 <= metric["p"] <= 1
     json.dumps(found, allow_nan=False)
+
+
+def test_a_variant_holds_each_seed_s_own_values():
+    found = compare_runs(groups(), resamples=50)["variants"]
+    for name, group in groups().items():
+        assert list(found[name]["by_seed"]) == found[name]["runs"]
+        assert found[name]["seeds"] == len(group)
+        for record in group:
+            for metric, values in record["scores"].items():
+                mean = np.mean([value for value in values if value is not None])
+                assert found[name]["by_seed"][record["run"]][metric] == pytest.approx(mean)
+        for metric, one in found[name]["metrics"].items():
+            seeds = [row[metric] for row in found[name]["by_seed"].values()]
+            assert one["value"] == pytest.approx(np.mean(seeds))
+            assert 0 <= one["low"] < one["value"] < one["high"] <= 100
+
+
+def test_a_metric_that_does_not_count_stands_for_no_seed():
+    record = scored("vts")
+    record["scores"]["MR-mAP-short"] = [None] * len(IDS)
+    [seed] = compare_runs({"vts": [record]}, 50)["variants"]["vts"]["by_seed"].values()
+    assert list(seed) == ["mIoU", "R1@0.5"]
+
+
+def test_seeds_are_paired_by_their_number_and_not_by_their_place():
+    """Of ours 0, 1, 2 and theirs 2, 0 the pairs are 0 with 0 and 2 with 2."""
+    ours = [scored(f"vts-s{seed}", 60 + 5 * seed) for seed in (0, 1, 2)]
+    theirs = [scored(f"base-s{seed}", 50 + 5 * seed) for seed in (2, 0)]
+    seeds = {record["run"]: int(record["run"][-1]) for record in ours + theirs}
+    found = compare_runs({"base": theirs, "vts": ours}, 500, seeds=seeds)
+    [pair] = found["pairs"]
+    assert pair["seeds"] == 2
+    mean = {
+        record["run"]: np.mean(record["scores"]["mIoU"]) for record in ours + theirs
+    }  # of each run
+    gaps = [mean[f"vts-s{seed}"] - mean[f"base-s{seed}"] for seed in (0, 2)]
+    assert pair["metrics"]["mIoU"]["value"] == pytest.approx(np.mean(gaps))
+    half = stats.t.ppf(0.975, 1) * np.std(gaps, ddof=1) / 2**0.5
+    assert pair["metrics"]["mIoU"]["high"] - np.mean(gaps) > 0.9 * half
+    by_place = compare_runs({"base": theirs, "vts": ours}, 500)["pairs"][0]["metrics"]["mIoU"]
+    crossed = (mean["vts-s0"] - mean["base-s2"] + mean["vts-s1"] - mean["base-s0"]) / 2
+    assert by_place["value"] == pytest.approx(crossed)
+
+
+def test_a_run_without_a_seed_is_paired_with_every_seed():
+    seeds = {"constant": None, "other": None, "vts-s0": 0, "vts-s4": 4}
+    given = {"constant": [scored("constant", 30)], "other": [scored("other", 35)]}
+    given["vts"] = [scored("vts-s0", 60), scored("vts-s4", 62)]
+    found = compare_runs(given, 300, seeds=seeds)
+    assert {name: one["seeds"] for name, one in found["variants"].items()} == {
+        "constant": 0, "other": 0, "vts": 2,
+    }  # fmt: skip
+    pairs = {(pair["ours"], pair["theirs"]): pair for pair in found["pairs"]}
+    assert {key: pair["seeds"] for key, pair in pairs.items()} == {
+        ("other", "constant"): 0, ("vts", "constant"): 2, ("vts", "other"): 2,
+    }  # fmt: skip
+    ours, theirs = (found["variants"][name]["metrics"]["mIoU"] for name in ("vts", "constant"))
+    gap = pairs["vts", "constant"]["metrics"]["mIoU"]
+    assert gap["value"] == pytest.approx(ours["value"] - theirs["value"])
+    assert list(found["variants"]["constant"]["by_seed"]) == ["constant"]
+
+
+def test_without_a_shared_seed_the_means_are_compared():
+    given = {"a": [scored("a-s0", 40), scored("a-s1", 50)], "b": [scored("b-s2", 60)]}
+    found = compare_runs(given, 300, seeds={"a-s0": 0, "a-s1": 1, "b-s2": 2})
+    [pair], sides = found["pairs"], found["variants"]
+    assert pair["seeds"] == 1
+    gap = sides["b"]["metrics"]["mIoU"]["value"] - sides["a"]["metrics"]["mIoU"]["value"]
+    assert pair["metrics"]["mIoU"]["value"] == pytest.approx(gap)
+    width = pair["metrics"]["mIoU"]["high"] - pair["metrics"]["mIoU"]["low"]
+    assert 2 < width < 10  # of videos alone: a's seeds are 10 points apart
+
+
+def test_no_interval_leaves_what_can_be():
+    given = {"low": [scored("low-s0", 5), scored("low-s1", 12)]}
+    given["high"] = [scored("high-s0", 97), scored("high-s1", 90)]
+    for record in (record for group in given.values() for record in group):
+        for values in record["scores"].values():
+            values[:] = np.clip(values, 0, 100)
+    found = compare_runs(given, 300)
+    assert found["variants"]["low"]["metrics"]["mIoU"]["low"] == 0
+    assert found["variants"]["high"]["metrics"]["mIoU"]["high"] == 100
+    difference = found["pairs"][0]["metrics"]["mIoU"]  # of seeds: about 88 and 76
+    assert (difference["value"] < 95, difference["high"]) == (True, 100)
 
 
 def test_the_numbers_are_those_of_the_bootstrap():
@@ -142,8 +231,8 @@ def files(folder, *records):
 
 @pytest.fixture
 def listed(tmp_path):
-    runs = [("vts-s0", "vts"), ("vts-s1", "vts"), ("base", "base")]
-    entries = [{"run": run, "variant": name, "seed": 0, "label": name} for run, name in runs]
+    runs = [("vts-s0", "vts", 0), ("vts-s1", "vts", 1), ("base", "base", None)]
+    entries = [{"run": run, "variant": of, "seed": n, "label": of} for run, of, n in runs]
     write_json(tmp_path / "runs.json", entries)
     return tmp_path
 
@@ -162,7 +251,9 @@ def test_the_verb_groups_runs_by_the_run_list(listed, capsys):
         "comparisons", "charades_sta", "fixed",
     )  # fmt: skip
     assert record["variants"]["vts"]["runs"] == ["vts-s0", "vts-s1"]
-    assert [(pair["ours"], pair["theirs"]) for pair in record["pairs"]] == [("base", "vts")]
+    [pair] = record["pairs"]
+    assert (pair["ours"], pair["theirs"], pair["seeds"]) == ("base", "vts", 2)  # by runs.json
+    assert {name: one["seeds"] for name, one in record["variants"].items()} == {"vts": 2, "base": 0}
     assert len(record["inputs"]) == 4
     assert capsys.readouterr().out.strip().endswith("out.json: variants 2, pairs 1")
 

@@ -56,7 +56,8 @@ def test_defaults_are_the_papers_recipe():
         ["charades_sta", "activitynet_captions", "qvhighlights"],
     ]
     assert (config["frames"]["fps"], config["frames"]["max_frames"]) == (2.0, 128)
-    [run] = runs(config)
+    base, run = runs(config)
+    assert (base.name, base.model, run.name) == ("base-s0", "base", "vts-s0")
     vts = VTSConfig.from_dict(run.vts)
     assert (vts.hidden_size, vts.ratio, vts.tau) == (512, 0.5, 1.0)
 
@@ -69,7 +70,7 @@ def test_the_committed_config_is_complete():
         VTSConfig.from_dict(run.vts)
     main = {run.variant: run.seed for run in runs(config) if run.main}
     for variant in ("vts-0.25", "random-0.25", "uniform-0.25"):
-        assert main[variant] == 1  # two seeds
+        assert main[variant] == 2  # three seeds
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,8 @@ def test_a_variant_takes_over_what_it_does_not_name():
         "c": {"label": "C", "like": "b", "tau": 1.0},
     }
     found = {run.name: run for run in runs(checked(minimal(variants=variants), SCHEMA))}
-    assert list(found) == ["a-s0", "a-s1", "b-s0", "c-s0"]
+    bases = ["base-s0", "base-internvl-s0", "base-internvl-s1"]  # nothing trains on the first
+    assert list(found) == [*bases, "a-s0", "a-s1", "b-s0", "c-s0"]
     b, c = found["b-s0"], found["c-s0"]
     assert (b.label, b.backbone, b.main, c.main) == ("B", "internvl", False, True)
     assert (b.vts["ratio"], b.vts["sampler"], b.vts["tau"]) == (0.25, "random", 2.0)
@@ -152,7 +154,7 @@ def test_a_variant_takes_over_what_it_does_not_name():
 
 def test_a_variant_may_take_another_protocols_module():
     variants = {"a": {"label": "A"}, "b": {"label": "B", "like": "a", "module": "official"}}
-    plain, released = runs(checked(minimal(variants=variants), SCHEMA))
+    _, plain, released = runs(checked(minimal(variants=variants), SCHEMA))
     assert (plain.vts["query_scope"], plain.vts["drop"]) == ("query", "real")
     assert (released.vts["query_scope"], released.vts["drop"]) == ("official", "masked")
 

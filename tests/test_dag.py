@@ -8,7 +8,7 @@ from browser import CHROMIUM, check_pages
 from dag import changed, configured, record, snakemake
 from huggingface_hub import ModelCard
 
-ASKED = ("constant", "base", "vts-0.25-s0")
+ASKED = ("constant", "base-s0", "vts-0.25-s0")
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_ones_own_benchmark_is_scored(work):
         made = record(results / "scores" / run / "mine.json")
         assert made["counts"]["asked"] == 5
         assert made["dataset"] == "mine"
-    failures = record(results / "scores" / "base" / "mine.json")["failures"]
+    failures = record(results / "scores" / "base-s0" / "mine.json")["failures"]
     assert "unread_video" in {failure["reason"] for failure in failures}
     found = record(results / "data" / "mine" / "test" / "validation.json")["findings"]
     assert [f["id"] for f in found if f["kind"] == "unknown_video"] == ["clip3"]
@@ -135,7 +135,7 @@ def test_another_scale_is_refused_in_one_line(work):
 
 
 def test_another_number_of_shards_asks_nothing_again(work):
-    out = work / "results" / "toy" / "predictions" / "base" / "mine.jsonl"
+    out = work / "results" / "toy" / "predictions" / "base-s0" / "mine.jsonl"
     plan = changed(work, lambda c: c["inference"].update(shards=3))
     assert (plan["infer_shard"], plan["gather"]) == (18, 6)
     assert not {"infer", "train_stage", "merge"} & set(plan)

@@ -23,7 +23,7 @@ def test_nothing_is_done_twice(work):
 
 def test_both_backbones_are_trained_and_scored(work):
     results = work / "results" / "toy"
-    for run in ("base", "base-internvl", "vts-0.25-s0", "internvl-vts-0.25-s0"):
+    for run in ("base-s0", "base-internvl-s0", "vts-0.25-s0", "internvl-vts-0.25-s0"):
         counts = record(results / "scores" / run / "charades_sta.json")["counts"]
         assert counts["asked"] == counts["scored"] + counts["failed"] == 15
     for run in ("vts-0.25-s0", "internvl-vts-0.25-s0"):

@@ -124,6 +124,15 @@ def test_a_checkpoint_that_is_not_there(config):
     assert wrong == ["backbones.qwen.checkpoint: /models/none: no such folder"]
 
 
+def test_the_checkpoint_of_each_seed_is_looked_at_once(config):
+    config["backbones"]["qwen"]["checkpoint"] = "/models/none-s{seed}"
+    config["variants"]["vts-0.5"]["seeds"] = [0, 1]
+    _, _, wrong = models.look_for_models(config)
+    assert wrong == [
+        f"backbones.qwen.checkpoint: /models/none-s{seed}: no such folder" for seed in (0, 1)
+    ]
+
+
 def test_a_folder_that_is_no_checkpoint(config, tmp_path):
     config["backbones"]["qwen"]["checkpoint"] = str(tmp_path)
     known, _, [line] = models.look_for_models(config)

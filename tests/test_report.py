@@ -6,17 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from synthetic_records import LEVEL, RUNS, write_results
+from synthetic_scores import read_runs
 
 from groundvts.errors import BadInput
 from groundvts.records import read_record, write_json
 from groundvts.report.choice import predicted
 from groundvts.report.comparisons import differences
-from groundvts.report.findings import conclusions, stage_conclusions
+from groundvts.report.findings import conclusions, stage_conclusions, supervision
 from groundvts.report.output import (
     MARK,
     markdown,
     shown,
     shown_plain,
+    span,
     write_table,
 )
 from groundvts.report.page import write_page
@@ -50,14 +52,48 @@ def test_main_table_shows_seeds_singly_and_joined(results):
     table = main_table(results)
     assert len(table) == len(RUNS) + 3
     rows = table[table.variant == "vts-0.25"]
-    assert rows.seeds.tolist() == ["0", "1", "0, 1"]
-    assert rows.joined.tolist() == [False, False, True]
-    assert rows.mIoU.iloc[2] == pytest.approx(rows.mIoU.iloc[:2].mean())
-    assert rows["mIoU low"].iloc[2] < rows.mIoU.iloc[2] < rows["mIoU high"].iloc[2]
+    assert rows.seeds.tolist() == ["0", "1", "2", "0, 1, 2"]
+    assert rows["count"].tolist() == [1, 1, 1, 3]
+    assert rows.joined.tolist() == [False, False, False, True]
+    assert rows.mIoU.iloc[3] == pytest.approx(rows.mIoU.iloc[:3].mean())
+    assert rows["mIoU low"].iloc[3] < rows.mIoU.iloc[3] < rows["mIoU high"].iloc[3]
+    without = table[table.variant.isin(("constant", "base"))]
+    assert (without.seeds.tolist(), without["count"].tolist()) == (["", ""], [0, 0])
     assert (table.asked == table.scored + table.failed).all()
     assert rows.object.iloc[0] == 99
     assert rows.distractors.iloc[0] == 58
     assert headline(table).variant.tolist() == list(dict.fromkeys(row[1] for row in RUNS))
+
+
+def test_an_interval_of_one_seed_stands_in_round_brackets(results):
+    table = main_table(results)
+    printed = shown(table)
+    for (_, row), cell in zip(table.iterrows(), printed.mIoU, strict=True):
+        values = f"{row['mIoU low']:.1f}, {row['mIoU high']:.1f}"
+        one = row["count"] == 1
+        assert cell == f"{row.mIoU:.1f} " + (f"({values})" if one else f"[{values}]")
+    ends = dict(zip(table.variant, printed.mIoU.str[-1], strict=True))  # the last row of each
+    assert (ends["base"], ends["vts-0.25"], ends["vts-0.5"]) == ("]", "]", ")")
+    seeds = dict(zip(table.variant, printed.Seeds, strict=True))
+    assert (seeds["constant"], seeds["vts-0.5"]) == ("–", "0")
+    assert seeds["vts-0.25"] == "mean of 0, 1, 2"
+
+
+@pytest.mark.parametrize(
+    ("counts", "printed"),
+    [
+        ({}, "7.0 [6.0, 8.0]"),
+        ({"count": 0}, "7.0 [6.0, 8.0]"),
+        ({"count": 1}, "7.0 (6.0, 8.0)"),
+        ({"count": 3}, "7.0 [6.0, 8.0]"),
+        ({"count": 3, "gap count": 1}, "7.0 (6.0, 8.0)"),  # of a difference: its own
+        ({"count": 1, "gap count": 3}, "7.0 [6.0, 8.0]"),
+        ({"count": 1, "gap low": None}, "7.0"),
+    ],
+)
+def test_a_span_has_the_brackets_of_its_own_seeds(counts, printed):
+    row = pd.Series({"gap": 7.0, "gap low": 6.0, "gap high": 8.0} | counts)
+    assert span(row, "gap") == printed
 
 
 def test_absent_runs_leave_no_row(tmp_path):
@@ -80,7 +116,7 @@ def test_nothing_scored_is_bad_input(tmp_path):
 def test_difference_is_taken_against_the_better(results):
     paired = differences(results)
     means = {
-        name: np.mean([iou_of(results, f"{name}-s{seed}") for seed in (0, 1)])
+        name: np.mean([iou_of(results, f"{name}-s{seed}") for seed in (0, 1, 2)])
         for name in ("random-0.25", "uniform-0.25", "vts-0.25")
     }
     better = max(("random-0.25", "uniform-0.25"), key=means.get)
@@ -123,6 +159,13 @@ def test_table_files(results, tmp_path):
     assert "_" not in tex.replace(r"\_", "")
 
 
+def test_a_row_without_seeds_names_none_beside_the_paper(results):
+    beside = beside_paper(PUBLISHED, main_table(results))
+    ours = beside[beside.what == "this run"].set_index("method")
+    assert ours.note["GroundVTS"] == "seeds 0"
+    assert "seeds" not in ours.note["Base"]
+
+
 def test_paper_and_toy_stand_apart(results):
     beside = beside_paper(PUBLISHED, main_table(results))
     assert beside.what.tolist().count("this run") == 3
@@ -144,19 +187,39 @@ def test_paper_and_toy_stand_apart(results):
 # ---- words
 
 
+def test_what_the_base_was_taught_is_told_once(results):
+    told = supervision(results)
+    assert [line.split()[0] for line in told] == ["Colour", "Questions,"]
+
+
+def test_the_bases_of_other_seeds_add_what_they_were_taught(tmp_path):
+    folder = write_results(tmp_path / "results" / "toy", videos=1)
+    other = "given/bases/qwen-s1"
+    record = read_record(folder / "base" / "record.json")
+    again = {"supervision": [record["supervision"][0], "Another line."]}
+    write_json(tmp_path / other / "record.json", record | again)
+    listed = read_runs(folder)
+    listed[-1]["base"] = other
+    listed[-2]["base"] = "given/no such folder"
+    write_json(folder / "runs.json", listed)
+    assert supervision(folder) == [*record["supervision"], "Another line."]
+
+
 def test_conclusions_follow_the_numbers(results, tmp_path, monkeypatch):
     good = conclusions(results)
-    assert "points with intervals apart is met" in good[0]
-    assert any("0.5 learned less surely" in sentence for sentence in good)
+    assert "The aim of at least 20 points, surely above 0, is met." in good[0]
+    assert "The aim of at least 30 points, surely above 0, is met." in good[1]
+    absent = tuple(f"{name}-0.25-s2" for name in ("vts", "random", "uniform"))
+    two = conclusions(write_results(tmp_path / "few", skip=absent))
+    assert "surely above 0, is not judged: it takes 3 seeds." in two[0]
     monkeypatch.setitem(LEVEL, "vts-0.25", 0.39)
-    bad = conclusions(write_results(tmp_path))
-    assert "points with intervals apart is NOT met" in bad[0]
-    assert any("0.5 learned better" in sentence for sentence in bad)
+    bad = conclusions(write_results(tmp_path / "bad"))
+    assert "The aim of at least 20 points, surely above 0, is NOT met." in bad[0]
 
 
 def test_stage_conclusions_need_the_object_above_the_others(results):
     sentences = stage_conclusions(load_runs(results))
-    assert len(sentences) == 4
+    assert len(sentences) == 5
     assert all("does not yet follow the query" in sentence for sentence in sentences)
 
 

@@ -17,7 +17,7 @@ from groundvts.report.comparisons import (
 )
 from groundvts.report.figures import score_bars
 from groundvts.report.findings import benchmark_conclusions, conclusions
-from groundvts.report.output import shown, shown_differences, split_parts
+from groundvts.report.output import INTERVALS, shown, shown_differences, split_parts
 from groundvts.report.page import write_page
 from groundvts.report.tables import headline, main_table, with_trivial
 
@@ -53,10 +53,16 @@ def test_without_comparisons_joined_rows_have_no_interval(tmp_path):
     assert joined["mIoU low"].isna().all()
     assert table[~table.joined]["mIoU low"].notna().all()
     assert differences(folder).empty
-    assert list(shown_differences(differences(folder))) == ["Question", "Variant", "Against"]
+    assert list(shown_differences(differences(folder))) == [
+        "Question", "Variant", "Against", "Seeds",
+    ]  # fmt: skip
+    assert every_difference(folder, "charades_sta").empty
+    assert list(shown_differences(every_difference(folder, "charades_sta"))) == [
+        "Variant", "Against", "Seeds",
+    ]  # fmt: skip
     assert "not clearly above it: " in " ".join(conclusions(folder))
     page = write_page(folder).read_text()
-    assert "seeds show their mean. The constant" in page
+    assert f"{INTERVALS} The constant" in page
     score_bars(headline(table), table[~table.joined], folder / "bars")
 
 
@@ -72,8 +78,20 @@ def test_a_pair_is_known_either_way_round(results):
     found = differences(results)
     assert (found["mIoU low"] <= found["mIoU"]).all()
     printed = shown_differences(differences(results))
-    assert printed.columns.tolist()[3:] == ["mIoU", "p", "R1@0.3", "R1@0.5", "R1@0.7"]
+    assert printed.columns.tolist()[3:] == ["Seeds", "mIoU", "p", "R1@0.3", "R1@0.5", "R1@0.7"]
     assert "0.0040" in printed.p.tolist()
+    seeds = dict(
+        zip(zip(printed.Variant, printed.Against, strict=True), printed.Seeds, strict=True)
+    )
+    assert seeds["vts-0.25", "base"] == seeds["vts-0.25", "constant"] == "3"
+    assert seeds["vts-0.25", "full"] == seeds["vts-0.5", "base"] == "1"
+    brackets = printed.mIoU.str[-1]
+    assert (brackets == printed.Seeds.map({"3": "]", "1": ")"})).all()
+    alone = every_difference(results, "charades_sta").set_index(["ours", "theirs"])
+    assert alone["count"]["base", "constant"] == 0
+    printed = shown_differences(alone.reset_index()).set_index(["Variant", "Against"])
+    assert printed.Seeds["base", "constant"] == "–"
+    assert printed.mIoU["base", "constant"].endswith("]")
     assert len(every_difference(results, "charades_sta")) == len(pairs) == 11 * 10 / 2
 
 

@@ -1,6 +1,7 @@
 """Notebooks, page and README of the report, made from made-up records."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import nbformat
 import pytest
 from browser import CHROMIUM, check_pages
 from synthetic_records import write_results
-from synthetic_scores import add_benchmark
+from synthetic_scores import add_benchmark, read_runs
 
 from groundvts.errors import BadInput, RunFailed
 from groundvts.records import write_json
@@ -100,6 +101,19 @@ def test_page_shows_and_links_everything(rendered):
         assert f'"{file}"' in text
 
 
+def test_page_links_the_base_that_each_run_starts_from(tmp_path):
+    folder = write_results(tmp_path, videos=1)
+    for seed in (0, 1):
+        write_json(folder / f"bases/qwen-s{seed}/record.json", {})
+    listed = [entry | {"backbone": "qwen"} for entry in read_runs(folder)]
+    write_json(folder / "runs.json", listed)
+    text = write_page(folder).read_text()
+    rows = dict(re.findall(r"<b>([^<]*)</b> (.*?)</p>", text))
+    for run, seed in (("vts-0.25-s0", 0), ("vts-0.25-s1", 1), ("full-s0", 0)):
+        assert f'<a href="bases/qwen-s{seed}/record.json">base</a>' in rows[run]
+    assert "bases/" not in rows["vts-0.25-s2"]  # it was not made
+
+
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")
 def test_page_and_notebooks_pass_in_a_browser(rendered):
     assert check_pages(rendered) == []
@@ -139,7 +153,7 @@ def test_readme_follows_the_reference_records(results, tmp_path):
     assert check(readme, reference)
     assert text.startswith("# Title\n")
     assert text.endswith(f"{end}\n\nThe end.\n")
-    assert "| GroundVTS (2 seeds) | 0.25 |" in text
+    assert "| GroundVTS (3 seeds) | 0.25 |" in text
     assert "| Trivial: whole video | – |" in text
     assert "QVHighlights" not in text
     path = reference / "scores/base/charades_sta.json"
@@ -182,8 +196,8 @@ def test_readme_has_the_other_benchmarks_where_they_are_marked(results, tmp_path
     lines = readme.read_text().split(marks("benchmarks")[0])[1].splitlines()
     rows = [line.split(" | ") for line in lines if line.startswith("| ")]
     assert [row[:2] for row in rows[2:]] == [
-        ["| QVHighlights", "Base"], ["| QVHighlights", "GroundVTS (2 seeds)"],
-        ["| NExT-GQA", "Base"], ["| NExT-GQA", "GroundVTS (2 seeds)"],
+        ["| QVHighlights", "Base"], ["| QVHighlights", "GroundVTS (3 seeds)"],
+        ["| NExT-GQA", "Base"], ["| NExT-GQA", "GroundVTS (3 seeds)"],
     ]  # fmt: skip
     assert [row[3].split()[0] for row in rows[2:]] == ["MR-mAP"] * 2 + ["Acc@GQA"] * 2
     assert rows[2][3].endswith("] (12.5)")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from synthetic_records import write_results
-from synthetic_scores import add_benchmark, read_runs
+from synthetic_scores import add_benchmark, read_runs, seeds_of
 
 from groundvts.errors import BadInput
 from groundvts.metrics.comparison import compare_runs
@@ -65,7 +65,7 @@ def folder(tmp_path_factory):
             if path.is_file() and (run["ratio"] == ratio or run["asks"] == "base"):
                 groups.setdefault(run["variant"], []).append(read_record(path))
         with recording("comparisons", {}, {}) as record:
-            record |= {"dataset": dataset, **compare_runs(groups, 300)}
+            record |= {"dataset": dataset, **compare_runs(groups, 300, seeds=seeds_of(folder))}
         write_json(folder / "reducers" / f"{ratio:g}" / f"{dataset}.json", record)
     modes = [mode("full", 1, 1), mode("vts", 0.3, 0.28), mode("uniform", 0.5, 0.28)]
     with recording("benchmark-reducers", {}, {}) as record:
@@ -101,7 +101,9 @@ def test_words_follow_the_records(folder):
     found = load_reducers(folder)
     first, *_ = conclusions(found)
     assert first.startswith("Charades-STA, mIoU, 25 % of the tokens: GroundVTS (")
-    assert "is above Uniform drop -" in first
+    assert "]) is above Uniform drop -" in first
+    found.accuracy["difference count"] = 2
+    assert "is too few seeds against Uniform drop -" in conclusions(found)[0]
     [line] = prefill_words(found)
     assert "shortest prefill vts (0.30 of all tokens' time, operations 0.28)" in line
     assert line.endswith("more than 1.1 times what the operations promise: uniform 1.79.")

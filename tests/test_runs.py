@@ -8,20 +8,21 @@ import yaml
 
 from groundvts.config import checked
 from groundvts.errors import BadInput
-from groundvts.runs import runs, stage_settings, trainers
+from groundvts.runs import asked, runs, stage_settings, trainers
+from groundvts.scales import base_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
 TOY = yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
-def configured(**variants):
-    """The toy configuration with one variant `vts` and those given after it."""
+def configured(changes=None, **variants):
+    """The toy configuration, changed, with one variant `vts` and those given after it."""
     config = copy.deepcopy(TOY)
     vts = {"label": "VTS", "ratio": 0.5, "seeds": [0, 1]}
     config |= {"variants": {"vts": vts, **variants}, "ablations": {}, "reducers": {}}
     config["evaluate"] = {"charades_sta": "all"}
-    return checked(config, SCHEMA)
+    return checked(config | (changes or {}), SCHEMA)
 
 
 def test_stages_that_are_trained_alike_are_trained_once():
@@ -64,7 +65,7 @@ def test_a_variant_s_own_settings_of_a_stage():
     data = ["llava_video", "charades_sta"]
     own = {"grounding": {"data": data, "steps": 7}}
     config = configured(mixed={"label": "mixed", "like": "vts", "training": own})
-    vts, *_, mixed = runs(config)
+    *_, vts, _, mixed = runs(config)
     made = stage_settings(config, mixed, "grounding")
     assert (made["data"], made["steps"]) == (data, 7)
     assert made | {"data": 0, "steps": 0} == stage_settings(config, vts, "grounding") | {
@@ -90,7 +91,82 @@ def test_only_ablations_train_further_seeds():
     config = configured(more={"label": "more", "like": "vts", "seeds": [0], "more_seeds": [1, 2]})
     assert [run.main for run in runs(config) if run.variant == "more"] == [True, False, False]
     narrowed = runs(config | {"most_seeds": 1})
-    assert [run.name for run in narrowed] == ["vts-s0", "more-s0"]
+    assert [run.name for run in narrowed] == ["base-s0", "vts-s0", "more-s0"]
+
+
+# ---- bases
+
+
+ONE = {"backbones": {"qwen": {"checkpoint": "my/models/qwen"}}}
+EACH = {"backbones": {"qwen": {"checkpoint": "my/models/qwen-s{seed}"}}}
+MADE = {"backbones": {"qwen": {"checkpoint": None}}}
+BOTH = {
+    "intern": {"label": "I", "like": "vts", "backbone": "internvl", "seeds": [4]},
+    "more": {"label": "more", "like": "vts", "seeds": [0], "more_seeds": [2, 3]},
+    "aside": {"label": "aside", "like": "vts", "main": False, "seeds": [5]},
+}
+
+
+def bases(given, **variants):
+    """The runs that ask a base, by name."""
+    found = runs(configured(given, **variants))
+    return {run.name: run for run in found if run.variant in ("base", "base-internvl")}
+
+
+@pytest.mark.parametrize("given", [EACH, MADE])
+def test_each_seed_asks_a_base_of_its_own(given):
+    found = bases(given, **BOTH)
+    assert {name: run.main for name, run in found.items()} == {
+        **{"base-s0": True, "base-s1": True},  # seeds of the main job's variants
+        **{"base-s2": False, "base-s3": False, "base-s5": False},  # and of the ablations'
+        "base-internvl-s4": True,
+    }
+    assert [run.row()["seed"] for run in found.values()] == [0, 1, 2, 3, 5, 4]
+    assert all(run.drawn and not run.trains and run.stages == () for run in found.values())
+    assert found["base-s0"].label == "Base, all tokens"
+    assert found["base-internvl-s4"].label == "InternVL: base, all tokens"
+
+
+def test_one_checkpoint_is_one_run_without_a_seed():
+    config = configured(ONE, **BOTH, slow={"label": "slow", "model": "base", "main": False})
+    found = {run.name: run for run in runs(config)}
+    row = found["base"].row()
+    assert (row["seed"], row["variant"], row["backbone"]) == (None, "base", "qwen")
+    assert not {"sampler", "ratio", "weights"} & set(row)  # it has no sampling module
+    assert not [name for name in found if name.startswith("base-s")]
+    assert found["slow-s0"].row()["seed"] is None  # asks it: no seed enters
+    assert found["vts-s1"].row()["seed"] == 1  # is trained from it: one does
+    assert found["base-internvl-s4"].row()["seed"] == 4
+
+
+def test_a_released_checkpoint_has_no_seed():
+    released = {"checkpoint": "models/theirs", "on_base": False}
+    config = configured(ONE, theirs={"label": "T", "released": released})
+    [run] = [run for run in runs(config) if run.variant == "theirs"]
+    assert (run.name, run.row()["seed"]) == ("theirs-s0", None)
+
+
+def test_bases_stand_first_and_are_asked():
+    config = configured(EACH, **BOTH)
+    assert list(config["variants"])[:2] == ["base", "base-internvl"]
+    names = asked(config)["charades_sta"]
+    assert names[:4] == ["constant", "base-s0", "base-s1", "base-internvl-s4"]
+    assert asked(configured(ONE))["charades_sta"][:2] == ["constant", "base"]
+
+
+@pytest.mark.parametrize("name", ["base", "constant", "base-internvl"])
+def test_a_variant_may_not_be_named_as_what_is_asked_anyway(name):
+    given = {"intern": BOTH["intern"], name: {"label": "mine", "like": "vts"}}
+    with pytest.raises(BadInput, match=f"^config: variants.{name}: is asked anyway"):
+        configured(EACH, **given)
+
+
+def test_where_the_base_of_a_seed_lies():
+    assert base_checkpoint(configured(EACH), "qwen", 3) == "my/models/qwen-s3"
+    assert base_checkpoint(configured(ONE), "qwen", 3) == "my/models/qwen"
+    made = configured(EACH | {"toy": TOY["toy"] | {"bases": "make"}})
+    assert base_checkpoint(made, "qwen", 3) == "results/toy/bases/qwen-s3"
+    assert base_checkpoint(configured(MADE), "internvl", 0) == "results/toy/bases/internvl-s0"
 
 
 def test_no_stage_is_a_variant_too():

@@ -13,13 +13,14 @@ from groundvts.errors import BadInput
 from groundvts.launcher import Launcher
 from groundvts.runs import (
     BASE,
+    CONSTANT,
     MAIN_BENCHMARK,
     OWN_KEYS,
     STAGES,
     asked,
+    base_variants,
     runs,
     stage_settings,
-    untrained,
 )
 from groundvts.scales import TOY, frames_of
 
@@ -36,6 +37,8 @@ def checked(config: dict, schema_file: Path) -> dict:
     schema = json.loads(Path(schema_file).read_text(encoding="utf-8"))
     completed = json.loads(json.dumps(config, default=str))  # YAML has dates
     _take_over(completed.get("variants"))
+    _validate(completed, schema)
+    _add_bases(completed)
     _validate(completed, schema)
     _check_parts(completed, schema)
     if completed["protocol"] == "official" and completed["prompts"]["file"] is None:
@@ -62,6 +65,17 @@ def checked(config: dict, schema_file: Path) -> dict:
         if run.vts["decode"] == "leak" and run.vts["drop"] != "masked":
             raise BadInput(f"config: variants.{run.variant}: decode leak: set drop to masked")
     return completed
+
+
+def _add_bases(config: dict) -> None:
+    """Makes variants of the bases; BadInput where one is named so."""
+    if config["scale"] == TOY and config["toy"]["bases"] == "make":
+        for one in config["backbones"].values():
+            one["checkpoint"] = None
+    bases = base_variants(config)
+    if taken := sorted({CONSTANT, *bases} & set(config["variants"])):
+        raise BadInput(f"config: variants.{taken[0]}: is asked anyway: give yours another name")
+    config["variants"] = bases | config["variants"]
 
 
 def _check_parts(config: dict, schema: dict) -> None:
@@ -98,11 +112,8 @@ def _check_asking(config: dict) -> None:
 
 def _check_starts(config: dict) -> None:
     """BadInput where a run has nothing to start from, or a stage of it nothing to train."""
-    needed = {run.backbone for run in runs(config) if run.trains}
-    for name in {name for names in asked(config).values() for name in names}:
-        if name in untrained(config)[1:]:
-            named = name.removeprefix(f"{BASE}-")
-            needed.add(config["backbone"] if named == BASE else named)
+    used = {name for names in asked(config).values() for name in names}
+    needed = {r.backbone for r in runs(config) if r.trains or (r.model == BASE and r.name in used)}
     for backbone in sorted(needed) if config["scale"] != TOY else []:
         if config["backbones"][backbone]["checkpoint"] is None:
             raise BadInput(f"config: backbones.{backbone}.checkpoint: null, but only the toy scale "
@@ -170,12 +181,12 @@ def _check_names(config: dict) -> None:
     if MAIN_BENCHMARK not in config["evaluate"]:
         raise BadInput(f"config: evaluate: the report is about {MAIN_BENCHMARK}: add it")
     for name, variants in config["evaluate"].items():
-        known = (*untrained(config), *config["variants"])
+        known = (CONSTANT, *config["variants"])
         for unknown in [] if variants == "all" else sorted(set(variants) - set(known)):
             listed = ", ".join(known)
             raise BadInput(f"config: evaluate.{name}: no variant {unknown!r}; there are {listed}")
     for name, one in config["ablations"].items():
-        for unknown in sorted(set(one["variants"]) - {*untrained(config), *config["variants"]}):
+        for unknown in sorted(set(one["variants"]) - {CONSTANT, *config["variants"]}):
             raise BadInput(f"config: ablations.{name}.variants: no variant {unknown!r}")
         check_rows(f"config: ablations.{name}", one)
     tests = {name: one["test"] for name, one in benchmarks.items()}

@@ -19,6 +19,7 @@ from typing import Any
 
 from groundvts.data.files import write_text
 from groundvts.errors import BadInput
+from groundvts.numerics import PORTABLE
 
 PACKAGE = Path(__file__).resolve().parent
 MARK = ".snakemake_timestamp"
@@ -227,7 +228,9 @@ def _hardware() -> dict[str, Any]:
         cpu = names[0].split(":", 1)[1].strip() if names else cpu
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cpu": cpu, "cores": cores, "memory_gb": round(memory, 1), "gpu": None}
+    same = all(os.environ.get(key) == value for key, value in PORTABLE.items())
+    told = {"cpu": cpu, "cores": cores, "memory_gb": round(memory, 1), "gpu": None}
+    return told | {"numerics": "portable" if same else "fast"}
 
 
 def _gpu() -> dict[str, Any]:

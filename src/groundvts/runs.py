@@ -14,7 +14,8 @@ VARIANT_KEYS = (
     "released",
 )
 STAGES = ("warmup", "joint", "grounding")
-CONSTANT, BASE = "constant", "base"  # asked as variants are, but not trained
+CONSTANT, BASE = "constant", "base"  # one window for all; the model that nothing has trained
+TITLES = {"qwen": "Qwen2.5-VL", "internvl": "InternVL"}
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Run:
     `stages` are those it goes through, `freeze` groups that it does not train, `training` its own
     settings of stages, `fps` its own frame rate, `released` the published checkpoint that takes the
     place of training. With `model` it trains nothing, but asks that run's model, or the `base`.
+    `drawn`: whether a seed enters, of its training or of its base's.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Run:
     training: dict = field(default_factory=dict)
     fps: float | None = None
     model: str | None = None
+    drawn: bool = True
 
     @property
     def trains(self) -> bool:
@@ -46,11 +49,12 @@ class Run:
         return self.released is None and self.model is None
 
     def row(self) -> dict:
-        """What reports need to know of the run."""
-        keys = ("sampler", "ratio", "weights")
-        row = {"run": self.name, "variant": self.variant, "seed": self.seed, "label": self.label}
+        """What reports need to know of the run; seed None: no chance of training enters."""
+        seed = self.seed if self.drawn else None
+        row = {"run": self.name, "variant": self.variant, "seed": seed, "label": self.label}
         row |= {"backbone": self.backbone, "fps": self.fps}
-        return {**row, **{key: self.vts[key] for key in keys}}
+        keys = ("sampler", "ratio", "weights")
+        return row if self.model == BASE else row | {key: self.vts[key] for key in keys}
 
 
 def runs(config: dict) -> list[Run]:
@@ -61,25 +65,28 @@ def runs(config: dict) -> list[Run]:
     found = []
     for variant, settings in config["variants"].items():
         own = {key: value for key, value in settings.items() if key not in VARIANT_KEYS}
-        model = settings["model"]
+        model, backbone = settings["model"], settings["backbone"] or config["backbone"]
         if model == BASE:  # has no sampling module
             own |= {"sampler": "none", "ratio": 1.0, "weights": "constant"}
+        drawn = base_by_seed(config, backbone) or not (model == BASE or settings["released"])
         for seed in [*settings["seeds"], *settings["more_seeds"]][: config["most_seeds"]]:
+            plain = variant == of_backbone(BASE, backbone, config) and not drawn
             found.append(
                 Run(
-                    name=f"{variant}-s{seed}",
+                    name=variant if plain else f"{variant}-s{seed}",
                     variant=variant,
                     seed=seed,
                     label=settings["label"],
                     vts=vts_settings(settings["module"] or config["protocol"], config["vts"], own),
                     main=settings["main"] and seed in settings["seeds"],
-                    backbone=settings["backbone"] or config["backbone"],
+                    backbone=backbone,
                     stages=() if model or settings["released"] else tuple(settings["stages"]),
                     freeze=tuple(settings["freeze"]),
                     released=settings["released"],
                     training=settings["training"],
                     fps=settings["fps"],
                     model=model if model in (None, BASE) else f"{model}-s{seed}",
+                    drawn=drawn,
                 )
             )
     return found
@@ -121,18 +128,33 @@ def of_backbone(name: str, backbone: str, config: dict) -> str:
     return name if backbone == config["backbone"] else f"{name}-{backbone}"
 
 
-def untrained(config: dict) -> list[str]:
-    """What is asked without training: one window for all, and each backbone of the main job."""
-    backbones = [config["backbone"], *(run.backbone for run in runs(config) if run.main)]
-    return [CONSTANT, *dict.fromkeys(of_backbone(BASE, name, config) for name in backbones)]
+def base_by_seed(config: dict, backbone: str) -> bool:
+    """Whether each seed has a base of its own: where none is named, or `{seed}` stands in it."""
+    checkpoint = config["backbones"][backbone]["checkpoint"]
+    return checkpoint is None or "{seed}" in checkpoint
+
+
+def base_variants(config: dict) -> dict[str, dict]:
+    """Variants that ask the base of each backbone of the main job, with the seeds of its others."""
+    variants = config["variants"].values()
+    main = [v.get("backbone") or config["backbone"] for v in variants if v.get("main", True)]
+    found = {}
+    for backbone in dict.fromkeys((config["backbone"], *main)):
+        named = "" if backbone == config["backbone"] else f"{TITLES[backbone]}: "
+        label = f"{named}base, all tokens".replace("base", "Base", not named)
+        one = {"label": label, "model": BASE, "backbone": backbone, "seeds": [config["seed"]]}
+        if base_by_seed(config, backbone):
+            own = [v for v in variants if (v.get("backbone") or config["backbone"]) == backbone]
+            seeds = {s for v in own if v.get("main", True) for s in v["seeds"]}
+            more = {s for v in own for s in [*v["seeds"], *v.get("more_seeds", ())]} - seeds
+            one |= {"seeds": sorted(seeds) or [config["seed"]], "more_seeds": sorted(more)}
+        found[of_backbone(BASE, backbone, config)] = one
+    return found
 
 
 def asked(config: dict) -> dict[str, list[str]]:
     """Names of the runs that the main job asks about each benchmark, in table order."""
-    trained = [run for run in runs(config) if run.main]
-    rows = [(name, name) for name in untrained(config)] + [
-        (run.variant, run.name) for run in trained
-    ]
+    rows = [(CONSTANT, CONSTANT), *((r.variant, r.name) for r in runs(config) if r.main)]
     return {
         benchmark: [name for variant, name in rows if variants == "all" or variant in variants]
         for benchmark, variants in config["evaluate"].items()

@@ -112,10 +112,14 @@ def at_rate(name: str, fps: float | None) -> str:
     return name if fps is None else f"{name}-{fps:g}fps"
 
 
-def base_checkpoint(config: dict, backbone: str) -> Checkpoint | str:
-    """The backbone's checkpoint: one of the hub, or a folder."""
+def base_checkpoint(config: dict, backbone: str, seed: int) -> Checkpoint | str:
+    """The checkpoint that a run of this backbone and seed starts from: one of the hub, or a folder.
+
+    At toy scale a rule makes those that are not named.
+    """
     one = config["backbones"][backbone]
-    return _checkpoint(one["checkpoint"], one["revision"])
+    place = one["checkpoint"] or f"results/{TOY}/bases/{backbone}-s{{seed}}"
+    return _checkpoint(place.replace("{seed}", str(seed)), one["revision"])
 
 
 def released_checkpoint(released: dict) -> Checkpoint | str:

@@ -57,4 +57,5 @@ def provenance(*benchmarks, folders=()):
     videos = {BENCHMARKS[name]["videos"] for name in benchmarks}
     own = sorted(videos - MADE_VIDEOS)
     found = [[folder, listing(folder)] for folder in own]
-    return made_with(found, [[folder, content(folder)] for folder in folders])
+    bases = [[folder, content(folder)] for folder in folders]
+    return made_with(found, bases, config["numerics"])

@@ -9,7 +9,8 @@ BENCHMARKS = config["benchmarks"]
 PLACES = [f"{name}/{split}" for name, one in BENCHMARKS.items() for split in one["splits"]]
 SPLITS = [f"{name}/{s}" for name, one in BENCHMARKS.items() if one["main"] for s in one["splits"]]
 TESTS = {name: f"{name}/{one['test']}" for name, one in BENCHMARKS.items()}
-TRAINED_RUNS = [name for name in MAIN if RUNS[name].trains]
+MADE_RUNS = [name for name in MAIN if RUNS[name].model is None]  # each has a merged folder
+TRAINED_RUNS = [name for name in MADE_RUNS if RUNS[name].trains]
 TRAINERS = trainers(config)
 TRAINING = sorted(
     {
@@ -42,30 +43,28 @@ SHARDS = config["inference"]["shards"]
 PROMPTS = {"prompts_file": config["prompts"]["file"], "prompts_set": config["prompts"]["set"]}
 
 
-def backbone_of(run):
-    if run in RUNS:
-        return RUNS[run].backbone
-    named = run.removeprefix("base-")
-    return named if named in config["backbones"] else config["backbone"]
-
-
 def reading(run):
     """A run's backbone and frame rate: how it reads a video."""
-    return backbone_of(run), RUNS[run].fps if run in RUNS else None
+    return RUNS[run].backbone, RUNS[run].fps
 
 
-def features_name(config, backbone, fps=None):
-    return at_rate(of_backbone("features", backbone, config), fps)
+def looking(run):
+    """What a run's vision tower is and looks at: backbone, frame rate, and seed of its base."""
+    backbone, fps = reading(run)
+    return backbone, fps, RUNS[run].seed if base_by_seed(config, backbone) else None
+
+
+def features_name(backbone, fps, seed):
+    name = at_rate(of_backbone("features", backbone, config), fps)
+    return name if seed is None else f"{name}-s{seed}"
 
 
 ASKED = asked(config)
-WAYS = dict.fromkeys(map(reading, [*untrained(config)[1:], *RUNS]))
-FRAMES = {frames_name(config, *way): way for way in reversed(WAYS)}
-TOWERS = {features_name(config, *way): way for way in WAYS}
+FRAMES = {frames_name(config, *way): way for way in reversed(dict.fromkeys(map(reading, RUNS)))}
+TOWERS = {features_name(*looking(run)): run for run in RUNS}
 SCORES = [f"{R}/scores/{run}/{name}.json" for name, asked in ASKED.items() for run in asked]
 COMPARISONS = expand(f"{R}/comparisons/{{benchmark}}.json", benchmark=ASKED)
-BASES = [f"{R}/{name}" for name in untrained(config)[1:]] if TOY else []
-TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=MAIN) if TOY else []
+TOKENS = expand(f"{R}/scores/{{run}}/tokens.json", run=MADE_RUNS) if TOY else []
 TRAINED = dict.fromkeys(
     f"{R}/stages/{TRAINERS[run, stage]}/{stage}"
     for run in TRAINED_RUNS
@@ -86,7 +85,7 @@ wildcard_constraints:
     tower="|".join(map(re.escape, TOWERS)),
     benchmark="|".join(map(re.escape, BENCHMARKS)),
     split="[a-z0-9_]+",
-    run="|".join(map(re.escape, [*untrained(config), *RUNS])),
+    run="|".join(map(re.escape, [CONSTANT, *RUNS])),
     stage="|".join(STAGES),
     ablation="|".join(config["ablations"]) or "none",
 
@@ -103,8 +102,9 @@ def moments(place):
 
 def source(place, run):
     """What a run sees of `benchmark/split`: the tower's features, or frames where they are off."""
-    name = features_name if config["features"] else frames_name
-    return f"{R}/{name(config, *reading(run))}/{place}"
+    features = config["features"]
+    name = features_name(*looking(run)) if features else frames_name(config, *reading(run))
+    return f"{R}/{name}/{place}"
 
 
 def published(key):
@@ -173,26 +173,15 @@ def made_videos(wildcards):
 
 
 def base_model(run):
-    """The base of a run's backbone: made by a rule at toy scale, else a folder or a download."""
-    backbone = backbone_of(run)
-    made = f"{R}/{of_backbone('base', backbone, config)}"
-    return made if TOY else folder_of(base_checkpoint(config, backbone))
+    """The base of a run: a folder, a download, or at toy scale one that a rule makes."""
+    return folder_of(base_checkpoint(config, RUNS[run].backbone, RUNS[run].seed))
 
 
 def made_base(run):
     """The base, where a rule makes or fetches it; a folder of yours is no input of a rule."""
-    if TOY or isinstance(base_checkpoint(config, backbone_of(run)), Checkpoint):
-        return base_model(run)
-    return []
-
-
-def base_label(name):
-    if name == CONSTANT:
-        return "Constant window"
-    titles = {"qwen": "Qwen2.5-VL", "internvl": "InternVL"}
-    return (
-        "Base, all tokens" if name == "base" else f"{titles[backbone_of(name)]}: base, all tokens"
-    )
+    named = config["backbones"][RUNS[run].backbone]["checkpoint"]
+    start = base_checkpoint(config, RUNS[run].backbone, RUNS[run].seed)
+    return [] if named and not isinstance(start, Checkpoint) else base_model(run)
 
 
 def fitted_on(wildcards):
@@ -240,50 +229,46 @@ def run_settings(wildcards, *keys, **more):
 
 def ablation_runs(name):
     """Runs of an ablation's variants, in its order."""
-    named = config["ablations"][name]["variants"]
-    bases = untrained(config)
-    runs = {v: [v] if v in bases else [r for r in RUNS if RUNS[r].variant == v] for v in named}
-    return [run for variant in named for run in runs[variant]]
+    found = {CONSTANT: [CONSTANT]}
+    for run in RUNS.values():
+        found.setdefault(run.variant, []).append(run.name)
+    return [run for variant in config["ablations"][name]["variants"] for run in found[variant]]
 
 
 def listed(name):
     """What reports need to know of a run: what it is, and where its stages lie."""
-    if name not in RUNS:
-        row = {"run": name, "variant": name, "seed": 0, "label": base_label(name)}
-        return row if name == CONSTANT else row | {"backbone": backbone_of(name)}
+    if name == CONSTANT:
+        return {"run": name, "variant": name, "seed": None, "label": "Constant window"}
     stages = zip(RUNS[name].stages, trained_stages(name))
-    return RUNS[name].row() | {"stages": {s: folder.removeprefix(f"{R}/") for s, folder in stages}}
+    row = RUNS[name].row() | {"base": base_model(name)}
+    return row | {"stages": {s: folder.removeprefix(f"{R}/") for s, folder in stages}}
 
 
 def density(name):
     """Frames per second times the share of tokens that a run keeps; None where it reads no rate."""
     if name == CONSTANT or (frames := frames_of(config, *reading(name)))["count"] is not None:
         return None
-    return frames["fps"] * (RUNS[name].vts["ratio"] if name in RUNS else 1.0)
+    return frames["fps"] * RUNS[name].vts["ratio"]
 
 
 def variant_of(name):
     return RUNS[name].variant if name in RUNS else name
 
 
-def run_seed(name):
-    return RUNS[name].seed if name in RUNS else config["seed"]
-
-
 def model_of(wildcards):
     """The model that a run asks: its own, another run's, or the base."""
-    asked = RUNS[wildcards.run].model or wildcards.run if wildcards.run in RUNS else BASE
-    return f"{R}/merged/{asked}" if asked in RUNS else base_model(wildcards.run)
+    asked = RUNS[wildcards.run].model or wildcards.run
+    return base_model(wildcards.run) if asked == BASE else f"{R}/merged/{asked}"
 
 
 def asking(wildcards):
     """Settings of inference; how the work is shared is none."""
     how = {key: value for key, value in config["inference"].items() if key != "shards"}
-    run = RUNS.get(wildcards.run)
-    if run and run.model in RUNS:
+    run = RUNS[wildcards.run]
+    if run.model in RUNS:
         trained = RUNS[run.model].vts
         how["vts"] = {key: value for key, value in run.vts.items() if value != trained[key]}
-    return settings("protocol", seed=run_seed(wildcards.run), **PROMPTS, **how)
+    return settings("protocol", seed=run.seed, **PROMPTS, **how)
 
 
 def captioned(path):

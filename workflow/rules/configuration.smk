@@ -15,6 +15,7 @@ from groundvts.data.validate import check_policy
 from groundvts.errors import BadInput
 from groundvts.expected import expectation, job_kind
 from groundvts.launcher import Launcher
+from groundvts.numerics import PORTABLE
 from groundvts.preflight.needs import places_read
 from groundvts.prompts import Prompts
 from groundvts.records import code_hash, fingerprint, made_with
@@ -25,11 +26,11 @@ from groundvts.runs import (
     MAIN_BENCHMARK,
     STAGES,
     asked,
+    base_by_seed,
     of_backbone,
     runs,
     stage_settings,
     trainers,
-    untrained,
 )
 from groundvts.scales import (
     DOWNLOADS,
@@ -71,6 +72,9 @@ try:
     TEMPLATES = Prompts.load(config["prompts"]["set"], config["prompts"]["file"]).templates
 except BadInput as error:
     sys.exit(f"groundvts: {error}")
+
+if config["numerics"] == "portable":
+    shell.prefix("".join(f"export {key}={shlex.quote(value)}; " for key, value in PORTABLE.items()))
 
 TOY = config["scale"] == "toy"
 R = f"results/{config['scale']}"

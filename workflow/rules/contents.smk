@@ -2,10 +2,14 @@
 
 from groundvts.report.benchmarks import known
 
+BASES = list(dict.fromkeys(filter(None, map(made_base, MAIN))))
 REPORT = sorted(str(path) for path in Path(LIBRARY, "report").glob("*.py"))
 
 ABLATED = dict.fromkeys(
-    run for name in config["ablations"] for run in ablation_runs(name) if run in RUNS
+    run
+    for name in config["ablations"]
+    for run in ablation_runs(name)
+    if run in RUNS and RUNS[run].model != BASE
 )
 REDONE = {one["published"]["table"] for one in config["ablations"].values() if one["published"]}
 RECORDS = {
@@ -33,7 +37,7 @@ RECORDS = {
         *REDUCERS_COMPARED,
         *expand(
             f"{R}/scores/{{run}}/tokens.json",
-            run=[run for run in REDUCED_RUNS if run in RUNS and TOY],
+            run=[run for run in REDUCED_RUNS if RUNS[run].model != BASE and TOY],
         ),
         *REDUCERS_TIMED,
     ],

@@ -11,7 +11,7 @@ REREAD = [
     for protocol in config["score"]["protocols"]
     for name, asked in ASKED.items()
     for run in asked
-    if run in RUNS
+    if run in MADE_RUNS
 ]
 
 

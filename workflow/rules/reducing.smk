@@ -13,11 +13,11 @@ def reducing(ratio):
     """Runs of the compared variants at a ratio; the base has none."""
     names = []
     for variant in REDUCERS["variants"]:
-        own = config["variants"].get(variant, {"sampler": "none"})
-        same = own["sampler"] == "none" or own["ratio"] == ratio
+        own = config["variants"][variant]
+        same = own["model"] == BASE or own["sampler"] == "none" or own["ratio"] == ratio
         asked = variant if same else at_ratio(variant, ratio)
         found = [run for run in RUNS if RUNS[run].variant == asked]
-        names += [variant] if variant == BASE else found[: REDUCERS["seeds"]]
+        names += found[: REDUCERS["seeds"]]
     return names
 
 
@@ -39,6 +39,5 @@ REDUCERS_TIMED = [f"{R}/benchmarks/reducers-{name}.json" for name in ("qwen", "i
 
 def reduced_from(name):
     """The variant whose model a run asks, and whether it was trained."""
-    run = RUNS.get(name)
-    asked = run and RUNS.get(run.model, run)
-    return {"asks": asked.variant if run else name, "trained": bool(asked and asked.stages)}
+    asked = RUNS.get(RUNS[name].model, RUNS[name])
+    return {"asks": asked.variant, "trained": bool(asked.stages)}

@@ -16,7 +16,7 @@ rule list_runs:
     conda:
         ENV
     params:
-        rows=lambda w: [listed(name) for name in [*untrained(config), *MAIN]],
+        rows=lambda w: [listed(name) for name in [CONSTANT, *MAIN]],
         listed={
             "splits": SPLITS,
             "training": TRAINING,
@@ -82,7 +82,7 @@ rule page:
         notebooks=expand(f"{R}/notebooks/{{name}}.html", name=NOTEBOOKS),
         scores=SCORES,
         comparisons=COMPARISONS,
-        merged=expand(f"{R}/merged/{{run}}", run=MAIN),
+        merged=expand(f"{R}/merged/{{run}}", run=MADE_RUNS),
         runs=f"{R}/runs.json",
         reference=sorted(map(str, Path(REFERENCE).rglob("*.json"))) if TOY else [],
         library=REPORT,

@@ -2,11 +2,9 @@
 # for the check before hours are spent.
 
 DOWNLOADED = config["downloads"]
-BACKBONES = dict.fromkeys(backbone_of(run) for run in [*untrained(config)[1:], *RUNS])
+NAMED = [r for r in RUNS.values() if config["backbones"][r.backbone]["checkpoint"]]
 RELEASED = {name: run.released for name, run in RUNS.items() if run.released}
-CHECKPOINTS = [
-    base_checkpoint(config, b) for b in BACKBONES if config["backbones"][b]["checkpoint"]
-]
+CHECKPOINTS = [base_checkpoint(config, run.backbone, run.seed) for run in NAMED]
 CHECKPOINTS += [released_checkpoint(released) for released in RELEASED.values()]
 MODELS = {one.name: one for one in CHECKPOINTS if isinstance(one, Checkpoint)}
 NEEDED = {} if TOY else places_read(config)
@@ -29,5 +27,5 @@ def looked_at(wildcards):
 
 def tower_frames(wildcards):
     """Frames that a backbone's vision tower looks at."""
-    name = frames_name(config, *TOWERS[wildcards.tower])
+    name = frames_name(config, *reading(TOWERS[wildcards.tower]))
     return f"{R}/{name}/{wildcards.benchmark}/{wildcards.split}"

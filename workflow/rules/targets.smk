@@ -22,7 +22,7 @@ rule data:
 
 rule train:
     input:
-        expand(f"{R}/merged/{{run}}", run=MAIN),
+        expand(f"{R}/merged/{{run}}", run=MADE_RUNS),
 
 
 rule evaluate:

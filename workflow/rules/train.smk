@@ -12,11 +12,12 @@ rule toy_base:
         frames=f"{R}/frames/llava_video/pretrain",
         objects=f"{R}/benchmark/objects.json",
     output:
-        directory(f"{R}/{{base}}"),
+        directory(f"{R}/bases/{{backbone}}-s{{seed}}"),
     log:
-        f"{R}/logs/toy_{{base}}.log",
+        f"{R}/logs/toy_base/{{backbone}}-s{{seed}}.log",
     wildcard_constraints:
-        base="base(-internvl|-qwen)?",
+        backbone="qwen|internvl",
+        seed=r"\d+",
     cache: CACHED
     priority: 10
     conda:
@@ -24,9 +25,11 @@ rule toy_base:
     threads: 1
     params:
         shared=lambda w, output: provenance(),
-        settings=lambda w: settings("seed", backbone=backbone_of(w.base), **config["toy"]["base"]),
+        settings=lambda w: json.dumps(
+            {**config["toy"]["base"], "backbone": w.backbone, "seed": int(w.seed)}, sort_keys=True
+        ),
     message:
-        "Pretraining the toy {wildcards.base}, a tiny model folder (about two minutes)"
+        "Pretraining a toy base of {wildcards.backbone}, seed {wildcards.seed}: a tiny model folder"
     shell:
         "groundvts toy-base --questions {input.questions} --grounding {input.grounding} "
         "--frames {input.frames} --objects {input.objects} --settings {params.settings:q} "
@@ -35,7 +38,7 @@ rule toy_base:
 
 rule features:
     input:
-        base=lambda w: base_model(of_backbone(BASE, TOWERS[w.tower][0], config)),
+        base=lambda w: base_model(TOWERS[w.tower]),
         frames=tower_frames,
     output:
         directory(f"{R}/{{tower}}/{{benchmark}}/{{split}}"),

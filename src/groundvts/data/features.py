@@ -12,6 +12,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from groundvts.data.frames import INDEX, FrameCache
@@ -23,6 +24,7 @@ from groundvts.progress import track
 from groundvts.records import write_json
 
 VERSION = 2  # of the code between frames and features: raise it where it gives other numbers
+HELD = 500_000_000  # bytes of a cache's features that are kept in memory once they were read
 FACTS = ("grid_thw", "second_per_grid", "duration", "rows")
 
 
@@ -82,7 +84,7 @@ def _features(model, video: VideoInput):
 
 
 class FeatureCache:
-    """Reads what `build_feature_cache` wrote, memory-mapped.
+    """Reads what `build_feature_cache` wrote: the first `HELD` bytes stay in memory once read.
 
     Raises BadInput where the index is broken or the store lacks what it names.
     """
@@ -91,6 +93,8 @@ class FeatureCache:
         self.folder = Path(folder)
         content, self.store = read_index(self.folder / INDEX, ("tower",), FACTS)
         self.tower, self.videos, self.failed = (content[k] for k in ("tower", "videos", "failed"))
+        self.held: dict[str, np.ndarray] = {}
+        self.left = HELD
 
     def check(self, model) -> None:
         """BadInput unless `model` has the vision tower that made the cache."""
@@ -102,11 +106,13 @@ class FeatureCache:
 
     def video(self, name: str) -> VideoInput:
         entry = self.videos[name]
-        features = torch.from_numpy(self.store.get(entry["key"]))
+        rows = self.held[name] if name in self.held else self.store.get(entry["key"])
+        if name not in self.held and rows.nbytes <= self.left:
+            self.held[name], self.left = np.array(rows), self.left - rows.nbytes
         return VideoInput(
             tuple(entry["grid_thw"]),
             entry["second_per_grid"],
-            features=features,
+            features=torch.from_numpy(rows),
             timestamps=tuple(entry.get("timestamps", ())),  # where the text names them
         )
 

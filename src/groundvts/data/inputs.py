@@ -75,6 +75,7 @@ class Encoder:
     def __init__(self, model: str) -> None:
         self.tokenizer, self.settings = _folder_files(model)
         self._prompt = lru_cache(maxsize=100_000)(self._encode_prompt)
+        self._answer = lru_cache(maxsize=100_000)(self._encode_answer)
         with reading(model, "preprocessor_config.json"):
             self.frames = {}
             scale = torch.tensor([self.settings["image_mean"], self.settings["image_std"]]) * 255
@@ -122,8 +123,11 @@ class Encoder:
         prompt = self._prompt(system, user, query)
         if answer is None:
             return prompt
+        return Prompt(prompt.ids, prompt.query, self._answer(answer))
+
+    def _encode_answer(self, answer: str) -> list[int]:
         ids = self.tokenizer(answer, add_special_tokens=False)["input_ids"]
-        return Prompt(prompt.ids, prompt.query, [*ids, self.end_of_turn])
+        return [*ids, self.end_of_turn]
 
     def _encode_prompt(self, system: str, user: str, query: str) -> Prompt:
         special = [*self.tokenizer.all_special_tokens, self.placeholder, self.visual]

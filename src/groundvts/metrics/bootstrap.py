@@ -1,14 +1,69 @@
-"""Percentile bootstrap, clustered: queries of one video are drawn together."""
+"""Uncertainty: clustered bootstrap over videos, and the spread between training seeds.
+
+Queries of one video are drawn together. Where a run has several seeds, their spread enters as a t
+distribution, independent of the videos, so that few seeds give wide intervals (Behrens-Fisher; how
+often the truth is inside is simulated in `tests/test_coverage.py`). One seed says nothing of its
+spread: its interval is over videos alone.
+
+Shapes: R resamples, S seeds, V videos, N queries, M metrics.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 CHUNK = 256  # resamples drawn at once; the draws do not depend on it
 DECIMALS = 9  # of a resampled difference; what is smaller is rounding
+LEVEL = 0.95
+PERCENTILES = (2.5, 97.5)
 
-Run = tuple[np.ndarray, np.ndarray]  # scores and weights, both [N, M] or, by seed, [S, N, M]
-Drawn = tuple[np.ndarray, np.ndarray]  # value_M and its resampled values, [R, M]
+Scores = tuple[np.ndarray, np.ndarray]  # scores and weights, both [N, M] or, by seed, [S, N, M]
+Interval = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # value, low, high, p; all [M]
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """Values of a run's S seeds, [S, M], and the same under resampled videos, [R, S, M].
+
+    `seeds` names them; (None,) is a run into which no seed enters, such as a constant window.
+    """
+
+    seeds: tuple[int | None, ...]
+    value_SM: np.ndarray
+    drawn_RSM: np.ndarray
+    videos: int
+
+    def interval(self) -> Interval:
+        """value_M, low_M, high_M and p_M (of being 0) of the mean over seeds, at `LEVEL`."""
+        return _interval(self.value_SM, self.drawn_RSM.mean(axis=1), self.videos)
+
+    def less(self, theirs: Resampled) -> Resampled:
+        """The differences of the seeds that both have; of the two means where they share none."""
+        ours, pairs = self, shared_seeds(self.seeds, theirs.seeds)
+        if not pairs:
+            ours, theirs, pairs = self._mean(), theirs._mean(), [(self.seeds[0], 0, 0)]
+        seeds, mine, others = map(list, zip(*pairs, strict=True))
+        drawn_RSM = ours.drawn_RSM[:, mine] - theirs.drawn_RSM[:, others]
+        value_SM = ours.value_SM[mine] - theirs.value_SM[others]
+        return Resampled(tuple(seeds), value_SM, np.round(drawn_RSM, DECIMALS), ours.videos)
+
+    def _mean(self) -> Resampled:
+        means = self.value_SM.mean(0, keepdims=True), self.drawn_RSM.mean(1, keepdims=True)
+        return Resampled(self.seeds[:1], *means, self.videos)
+
+
+def shared_seeds(ours: Sequence, theirs: Sequence) -> list[tuple[int | None, int, int]]:
+    """Seeds that two runs share, with their places; all of one where the other has none."""
+    ours, theirs = list(ours), list(theirs)
+    if theirs == [None]:
+        return [(seed, place, 0) for place, seed in enumerate(ours)]
+    if ours == [None]:
+        return [(seed, 0, place) for place, seed in enumerate(theirs)]
+    return [(seed, n, theirs.index(seed)) for n, seed in enumerate(ours) if seed in theirs]
 
 
 def clustered_intervals(
@@ -22,71 +77,98 @@ def clustered_intervals(
 
     Weights are one for a query that counts, zero for one that does not, or its own count. Each
     resample draws as many videos as there are, with replacement, and divides the summed scores by
-    the summed weights; low and high are the 2.5th and 97.5th percentile (95 %). Several seeds of a
-    run ([S, N, M] of the same queries) are joined: the value is the mean of their ratios, and each
-    resample also draws S seeds with replacement. The result does not depend on the order of the
-    queries within rounding. NaN where the weights sum to zero.
+    the summed weights; low and high are the 2.5th and 97.5th percentile, a little further out where
+    videos are few (as the expanded percentiles of Hesterberg 2015). Several seeds of a run
+    ([S, N, M] of the same queries) have the mean of their ratios, and their spread is in the
+    interval. The result does not depend on the order of the queries within rounding. NaN where the
+    weights sum to zero.
     """
-    [drawn] = resampled([(scores_NM, weights_NM)], clusters, resamples, seed)
-    return interval(drawn)
+    [found] = resampled([(scores_NM, weights_NM)], clusters, resamples, seed)
+    return found.interval()[:3]
 
 
 def paired_differences(
-    ours: Run, theirs: Run, clusters: Sequence[str], resamples: int = 10_000, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    ours: Scores, theirs: Scores, clusters: Sequence[str], resamples: int = 10_000, seed: int = 0
+) -> Interval:
     """value_M, low_M, high_M, p_M of ours - theirs, both on the same queries in the same order.
 
-    Both see the same drawn videos; each draws its own seeds. The interval is that of
-    `clustered_intervals`. p is two-sided: of R resampled differences d,
+    Both see the same drawn videos, and seed is paired with seed: the spread is that of the seeds'
+    differences. p is two-sided: of R resampled differences d,
     p = min(1, 2 * min(1 + #(d <= 0), 1 + #(d >= 0)) / (R + 1)), so it is never below 2 / (R + 1),
     and 1 for equal runs. NaN where the weights of either run sum to zero.
     """
-    return difference(*resampled([ours, theirs], clusters, resamples, seed))
+    first, second = resampled([ours, theirs], clusters, resamples, seed)
+    return first.less(second).interval()
 
 
 def resampled(
-    runs: Sequence[Run], clusters: Sequence[str], resamples: int = 10_000, seed: int = 0
-) -> list[Drawn]:
-    """Value and resampled values of each run, for `interval` and `difference`.
+    runs: Sequence[Scores],
+    clusters: Sequence[str],
+    resamples: int = 10_000,
+    seed: int = 0,
+    seeds: Sequence[Sequence[int | None]] | None = None,
+) -> list[Resampled]:
+    """Values and resampled values of each run; all see the same drawn videos.
 
-    All runs see the same drawn videos, so that any two are paired; each draws its own seeds.
+    `seeds` are those of each run, by default 0, 1, ...
     """
     names, cluster_N = np.unique(np.asarray(clusters), return_inverse=True)
     sums = [_cluster_sums(np.asarray(run, float), cluster_N, len(names)) for run in runs]
     columns_VL = np.hstack([run_VX.reshape(len(names), -1) for run_VX in sums])
-    generator = np.random.default_rng(seed)
-    drawn_RL = _draw(columns_VL, resamples, generator)
+    drawn_RL = _draw(columns_VL, resamples, np.random.default_rng(seed))
     results, first = [], 0
-    for sums_V2SM in sums:
+    for place, sums_V2SM in enumerate(sums):
         size = sums_V2SM[0].size
         drawn_R2SM = drawn_RL[:, first : first + size].reshape(-1, *sums_V2SM.shape[1:])
         first += size
-        ratio_RSM = _ratio(drawn_R2SM)
-        picks_RS = generator.integers(ratio_RSM.shape[1], size=ratio_RSM.shape[:2])
-        picked_RSM = np.take_along_axis(ratio_RSM, picks_RS[:, :, None], axis=1)
-        value_1SM = _ratio(sums_V2SM.sum(axis=0, keepdims=True))
-        results.append((value_1SM[0].mean(axis=0), picked_RSM.mean(axis=1)))
+        value_SM = _ratio(sums_V2SM.sum(axis=0, keepdims=True))[0]
+        own = tuple(seeds[place]) if seeds else tuple(range(len(value_SM)))
+        results.append(Resampled(own, value_SM, _ratio(drawn_R2SM), len(names)))
     return results
 
 
-def interval(drawn: Drawn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """value_M, low_M, high_M: the 95 % percentile interval; NaN where there is no value."""
-    value_M, drawn_RM = drawn
-    bounds_2M = np.full((2, len(value_M)), np.nan)
+def prediction_interval(values: Sequence[float], seeds: int) -> tuple[float, float]:
+    """Where the mean of a new run of so many `seeds` lies at `LEVEL`, by `values` of other seeds.
+
+    Both on the same queries, whose chance is therefore in neither: mean +- t(S - 1) * s *
+    sqrt(1 / seeds + 1 / S), with s the standard deviation of the S values. NaN of fewer than two.
+    """
+    count = len(values)
+    if count < 2:
+        return float("nan"), float("nan")
+    spread = float(np.std(values, ddof=1)) * (1 / seeds + 1 / count) ** 0.5
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, count - 1)) * spread
+    return float(np.mean(values)) - half, float(np.mean(values)) + half
+
+
+def _interval(value_SM: np.ndarray, drawn_RM: np.ndarray, videos: int) -> Interval:
+    """The interval of the mean over seeds of resampled means, with the spread between seeds."""
+    count, resamples = len(value_SM), len(drawn_RM)
+    value_M = value_SM.mean(axis=0)
+    drawn_RM = value_M + _expansion(videos) * (drawn_RM - value_M)
+    if count > 1:
+        order = np.random.default_rng(0).permutation(resamples)
+        t_R1 = stats.t.ppf((order + 0.5) / resamples, count - 1)[:, None]
+        drawn_RM = drawn_RM + t_R1 * value_SM.std(axis=0, ddof=1) / count**0.5
+    bounds_2M, p_M = np.full((2, len(value_M)), np.nan), np.full(len(value_M), np.nan)
     known_M = ~np.isnan(value_M)
     if known_M.any():
         # A resample may miss the few videos that have weight at all: it says nothing of that ratio.
-        bounds_2M[:, known_M] = np.nanpercentile(drawn_RM[:, known_M], [2.5, 97.5], axis=0)
-    return value_M, *bounds_2M
+        drawn_RK = drawn_RM[:, known_M]
+        bounds_2M[:, known_M] = np.nanpercentile(drawn_RK, PERCENTILES, axis=0)
+        fewer_K = np.minimum((drawn_RK <= 0).sum(axis=0), (drawn_RK >= 0).sum(axis=0))
+        p_K = 2 * (1 + fewer_K) / (np.isfinite(drawn_RK).sum(axis=0) + 1)
+        p_M[known_M] = np.minimum(1.0, p_K)
+    return value_M, *bounds_2M, p_M
 
 
-def difference(ours: Drawn, theirs: Drawn) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """value_M, low_M, high_M, p_M of two runs resampled together; see `paired_differences`."""
-    value_M, drawn_RM = ours[0] - theirs[0], np.round(ours[1] - theirs[1], DECIMALS)
-    drawn = np.isfinite(drawn_RM).sum(axis=0)
-    fewer_M = np.minimum((drawn_RM <= 0).sum(axis=0), (drawn_RM >= 0).sum(axis=0))
-    p_M = np.where(np.isnan(value_M), np.nan, np.minimum(1.0, 2 * (1 + fewer_M) / (drawn + 1)))
-    return *interval((value_M, drawn_RM)), p_M
+def _expansion(videos: int) -> float:
+    """What makes resampled means spread as Student's t says of so few videos; 1 of many, or one."""
+    if videos == 1:
+        return 1.0
+    tail = (1 - LEVEL) / 2
+    wide = (videos / (videos - 1)) ** 0.5 * stats.t.ppf(tail, videos - 1)
+    return float(wide / stats.norm.ppf(tail))
 
 
 def _cluster_sums(run: np.ndarray, cluster_N: np.ndarray, clusters: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from groundvts.errors import BadInput
-from groundvts.metrics.bootstrap import Drawn, difference, interval, resampled
+from groundvts.metrics.bootstrap import Resampled, resampled
 from groundvts.metrics.moments import columns
 
 Record = dict[str, Any]
@@ -16,29 +16,40 @@ Numbers = dict[str, dict[str, float]]
 
 
 def compare_runs(
-    records: Mapping[str, Sequence[Record]], resamples: int = 10_000, seed: int = 0
+    records: Mapping[str, Sequence[Record]],
+    resamples: int = 10_000,
+    seed: int = 0,
+    seeds: Mapping[str, int | None] | None = None,
 ) -> dict[str, Any]:
     """Score records by variant (one a seed): the variants' intervals and every pair's difference.
 
-    {"variants": {name: {"runs", "metrics": {metric: {value, low, high}}}}, "pairs": [{"ours",
-    "theirs", "metrics": {metric: {value, low, high, p}}}]}, in percent and points; the later
-    variant of a pair is ours. A variant has the metrics that count for a query in each of its
-    records, a pair those of both. All variants see the same drawn videos; see `metrics.bootstrap`.
-    Raises BadInput unless all hold the scores of the same queries.
+    {"variants": {name: {"runs", "seeds", "metrics": {metric: {value, low, high}}, "by_seed": {run:
+    {metric: value}}}}, "pairs": [{"ours", "theirs", "seeds", "metrics": {metric: {value, low,
+    high, p}}}]}, in percent and points; the later variant of a pair is ours. `seeds` are those of
+    the runs (None where none enters); a record's "seeds" says how many its intervals cover. A
+    variant has the metrics that count for a query in each of its records, a pair those of both.
+    All variants see the same drawn videos, and what both of a pair did with one seed is paired;
+    see `metrics.bootstrap`. Raises BadInput unless all hold the scores of the same queries.
     """
-    names, drawn = _resampled(records, resamples, seed)
+    names, found = _resampled(records, resamples, seed, seeds)
     variants = {
         name: {
             "runs": [record["run"] for record in records[name]],
-            "metrics": _numbers(names, interval(values)),
+            "seeds": _count(of),
+            "metrics": _numbers(names, np.clip(of.interval()[:3], 0, 100)),
+            "by_seed": {
+                record["run"]: {n: float(v) for n, v in zip(names, row, strict=True) if v == v}
+                for record, row in zip(records[name], of.value_SM, strict=True)
+            },
         }
-        for name, values in drawn.items()
+        for name, of in found.items()
     }
-    pairs = [
-        {"ours": ours, "theirs": theirs}
-        | {"metrics": _numbers(names, difference(drawn[ours], drawn[theirs]))}
-        for theirs, ours in combinations(drawn, 2)
-    ]
+    pairs = []
+    for theirs, ours in combinations(found, 2):
+        less = found[ours].less(found[theirs])
+        pairs.append(
+            {"ours": ours, "theirs": theirs, "seeds": _count(less)} | _difference(names, less)
+        )
     return {"variants": variants, "pairs": pairs}
 
 
@@ -47,16 +58,29 @@ def compare(ours: Record, theirs: Record, resamples: int = 10_000, seed: int = 0
 
     Raises BadInput unless both hold the scores of the same queries.
     """
-    names, drawn = _resampled({"ours": [ours], "theirs": [theirs]}, resamples, seed)
-    found = _numbers(names, difference(drawn["ours"], drawn["theirs"]))
-    if not found:
+    names, found = _resampled({"ours": [ours], "theirs": [theirs]}, resamples, seed)
+    metrics = _difference(names, found["ours"].less(found["theirs"]))["metrics"]
+    if not metrics:
         raise BadInput("the records share no metric; score both with the same benchmark")
-    return found
+    return metrics
+
+
+def _count(found: Resampled) -> int:
+    """How many seeds an interval covers; 0 where none enters."""
+    return 0 if found.seeds == (None,) else len(found.seeds)
+
+
+def _difference(names: Sequence[str], less: Resampled) -> dict[str, Numbers]:
+    value, low, high, p = less.interval()
+    return {"metrics": _numbers(names, (value, *np.clip((low, high), -100, 100), p))}
 
 
 def _resampled(
-    records: Mapping[str, Sequence[Record]], resamples: int, seed: int
-) -> tuple[list[str], dict[str, Drawn]]:
+    records: Mapping[str, Sequence[Record]],
+    resamples: int,
+    seed: int,
+    seeds: Mapping[str, int | None] | None = None,
+) -> tuple[list[str], dict[str, Resampled]]:
     """All metrics, and each variant's resampled values of them, NaN where it lacks one."""
     every = [(name, record) for name, group in records.items() for record in group]
     first_name, first = every[0]
@@ -69,13 +93,15 @@ def _resampled(
     runs = []
     for name, group in records.items():
         rows = [_rows(record, keys, f"{first_name} and {name}") for record in group]
-        seeds = [
+        scored = [
             columns(_aligned(record, names, order))
             for record, order in zip(group, rows, strict=True)
         ]
-        runs.append(tuple(np.stack(part_SNM) for part_SNM in zip(*seeds, strict=True)))
+        runs.append(tuple(np.stack(part_SNM) for part_SNM in zip(*scored, strict=True)))
     videos = first["queries"]["video"]
-    return names, dict(zip(records, resampled(runs, videos, resamples, seed), strict=True))
+    known = seeds and [[seeds[record["run"]] for record in group] for group in records.values()]
+    found = resampled(runs, videos, resamples, seed, known)
+    return names, dict(zip(records, found, strict=True))
 
 
 def _keys(record: Record) -> list[tuple]:

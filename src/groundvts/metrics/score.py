@@ -40,7 +40,8 @@ def score_predictions(
     """
     scores, queries = query_values(moments, predictions, protocol, precision)
     videos = [moment.video for moment in moments]
-    intervals = clustered_intervals(*columns(scores), videos, resamples, seed)
+    value, *bounds = clustered_intervals(*columns(scores), videos, resamples, seed)
+    intervals = (value, *np.clip(bounds, 0, 100))
     choices = queries.get("choice", [None] * len(moments))
     failures = [
         {"id": moment.id, "of": part, "reason": reason}

@@ -68,7 +68,7 @@ def _shares(
 ) -> dict[str, Any]:
     """The three shares with their intervals, and the share of all tokens (last column)."""
     columns = clustered_intervals(100.0 * kept_NM, totals_NM, videos, resamples, seed)
-    rows = np.stack(columns, axis=1).tolist()
+    rows = np.clip(columns, 0, 100).T.tolist()
     shares: dict[str, Any] = {
         name: dict(zip(("value", "low", "high"), row, strict=True)) if total else None
         for name, row, total in zip(SHARES, rows, totals_NM.sum(axis=0), strict=False)

@@ -25,11 +25,12 @@ def disk_needs(
     results = f"results/{config['scale']}"
     there = Store(Path(cache) / "frames").bytes
     needs = {"frames": (cache, max(0, sum(frames.values()) - there))}
-    wanted = []
-    for backbone, one in known.items():
-        if config["backbones"][backbone]["checkpoint"]:
-            wanted.append((base_checkpoint(config, backbone), one))
     main = [run for run in runs(config) if run.main]
+    wanted = [
+        (base_checkpoint(config, run.backbone, run.seed), known[run.backbone])
+        for run in main
+        if config["backbones"][run.backbone]["checkpoint"]
+    ]
     for run in main:
         if run.released is not None:
             wanted.append((released_checkpoint(run.released), known[run.backbone]))
@@ -39,6 +40,7 @@ def disk_needs(
         if isinstance(checkpoint, Checkpoint) and not Path(checkpoint.path).exists()
     }
     needs["downloaded models"] = (DOWNLOADS, sum(loads.values()))
+    main = [run for run in main if run.model is None]
     made = [run for run in main if not Path(results, "merged", run.name).exists()]
     merged = sum(2 * known[run.backbone].parameters["total"] for run in made)
     needs["models of the runs"] = (results, merged)

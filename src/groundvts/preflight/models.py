@@ -19,7 +19,7 @@ from groundvts.models.sizes import (
     read_config,
     trainable_counts,
 )
-from groundvts.runs import asked, of_backbone, runs, stage_settings
+from groundvts.runs import BASE, asked, runs, stage_settings
 from groundvts.scales import (
     Checkpoint,
     base_checkpoint,
@@ -71,9 +71,13 @@ def look_for_models(config: dict) -> tuple[dict[str, Known], dict, list[str]]:
     known, facts, wrong = {}, {}, []
     for backbone in dict.fromkeys(run.backbone for run in runs(config) if run.main):
         found, folder = published_config(backbone), None
-        if config["backbones"][backbone]["checkpoint"]:
-            checkpoint = base_checkpoint(config, backbone)
-            facts[f"backbones.{backbone}"] = _state(checkpoint)
+        starts = [base_checkpoint(config, backbone, run.seed) for run in runs(config)
+                  if run.main and run.backbone == backbone]  # fmt: skip
+        if config["backbones"][backbone]["checkpoint"] is None:
+            starts = []
+        for checkpoint in dict.fromkeys(starts):
+            key = f"backbones.{backbone}"
+            facts[key] = "; ".join(filter(None, (facts.get(key), _state(checkpoint))))
             if Path(folder_of(checkpoint)).exists():
                 try:
                     found = _read(folder_of(checkpoint), found)
@@ -111,11 +115,11 @@ def _state(checkpoint: Checkpoint | str) -> str:
 
 def _is_needed(config: dict, backbone: str) -> bool:
     """Whether anything starts from the backbone's own checkpoint."""
-    asked_base = of_backbone("base", backbone, config)
-    return any(asked_base in names for names in asked(config).values()) or any(
-        run.backbone == backbone and (not run.released or run.released["on_base"])
+    used = {name for names in asked(config).values() for name in names}
+    return any(
+        run.name in used if run.model == BASE else not run.released or run.released["on_base"]
         for run in runs(config)
-        if run.main
+        if run.main and run.backbone == backbone
     )
 
 

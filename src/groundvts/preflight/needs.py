@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from groundvts.runs import asked, of_backbone, runs, stage_settings
+from groundvts.runs import asked, runs, stage_settings
 
 
 def places_read(config: dict) -> dict[str, list[str]]:
     """{backbone: every `benchmark/split` whose videos it reads}: to be asked, trained or probed."""
     models = [run for run in runs(config) if run.main]
     backbones = {run.name: run.backbone for run in models}
-    for name in (config["backbone"], *backbones.values()):
-        backbones[of_backbone("base", name, config)] = name
     places: dict[str, dict[str, None]] = {}
     for benchmark, names in asked(config).items():
         for name in names:

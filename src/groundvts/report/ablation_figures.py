@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from groundvts.report.ablations import METRIC, PAPER, PAPER_HEADING, Ablation
-from groundvts.report.figures import COLOURS, save, styled
+from groundvts.report.figures import COLOURS, WHISKERS, save, styled
 
 NARROWEST = 20  # points of mIoU that a panel spans at least
 # The paper's name of a method: the words, colour, line and marker of it.
@@ -55,10 +55,9 @@ def _draw_ours(axes: Axes, ablation: Ablation, table: pd.DataFrame) -> None:
     for place, row in table.iterrows():
         first = place == len(table) - 1
         shade = COLOURS["vts"] if first else COLOURS["random"]
-        axes.errorbar(
-            row[METRIC], place, xerr=_bars(row), color=shade, fmt="D" if first else "o", ms=5,
-            capsize=3, lw=1.6,
-        )  # fmt: skip
+        axes.plot(row[METRIC], place, "D" if first else "o", color=shade, ms=5)
+        look = WHISKERS[True] if row["count"] == 1 else {"lw": 1.6, "color": shade, "capsize": 3}
+        axes.errorbar(row[METRIC], place, xerr=_bars(row), **look)
         seeds = singles[row.variant]
         if len(seeds) > 1:
             axes.plot(seeds, [place - 0.22] * len(seeds), "o", mfc="white", mec=shade, ms=3)

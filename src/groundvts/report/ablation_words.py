@@ -5,7 +5,7 @@ from itertools import combinations
 import pandas as pd
 
 from groundvts.report.ablations import DIFFERENCE, METRIC, PAPER, Ablation
-from groundvts.report.claims import ENOUGH, FAILS, HOLDS, OPEN, verdict
+from groundvts.report.claims import FAILS, FEW, HOLDS, OPEN, verdict
 from groundvts.report.output import span
 
 BOTH, NEITHER = "vts-0.25", "random-0.25"
@@ -21,7 +21,6 @@ def findings(ablation: Ablation) -> list[str]:
         *choice_and_weights(ablation),
         *_groups(ablation.table.iloc[1:]),
         *_order(ablation),
-        *_few_seeds(ablation.table),
         *_recall(ablation.table),
         *_failed(ablation.table),
         *([ablation.about["note"]] if ablation.about["note"] else []),
@@ -30,9 +29,10 @@ def findings(ablation: Ablation) -> list[str]:
 
 def _groups(rows: pd.DataFrame) -> list[str]:
     lines = []
-    for found, words in ((FAILS, "Worse"), (HOLDS, "Better"), (OPEN, "Not told apart")):
-        sides = [verdict(row[f"{DIFFERENCE} low"], row[f"{DIFFERENCE} high"]) == found
-                 for _, row in rows.iterrows()]  # fmt: skip
+    kinds = (FAILS, "Worse"), (HOLDS, "Better"), (OPEN, "Not told apart"), (FEW, "Too few seeds")
+    ends = [f"{DIFFERENCE}{end}" for end in (" low", " high", " count")]
+    for found, words in kinds:
+        sides = [verdict(*row[ends]) == found for _, row in rows.iterrows()]
         ranked = rows[sides].sort_values(DIFFERENCE, ascending=found != HOLDS)
         named = [f"{row['name']}: {span(row, DIFFERENCE, '+z.1f')}" for _, row in ranked.iterrows()]
         if named:
@@ -49,29 +49,19 @@ def _order(ablation: Ablation) -> list[str]:
     if ablation.published is None:
         return []
     ranked = ablation.table.dropna(subset=PAPER + METRIC)
-    found: dict[str, list[str]] = {HOLDS: [], FAILS: [], OPEN: []}
+    found: dict[str, list[str]] = {HOLDS: [], FAILS: [], OPEN: [], FEW: []}
     for (_, one), (_, other) in combinations(ranked.iterrows(), 2):
         worse, better = sorted((one, other), key=lambda row: row[PAPER + METRIC])
         if better[PAPER + METRIC] > worse[PAPER + METRIC]:
             pair = ablation.pairs[better.variant, worse.variant]
-            judged = verdict(pair[f"{METRIC} low"], pair[f"{METRIC} high"])
+            judged = verdict(pair[f"{METRIC} low"], pair[f"{METRIC} high"], pair["count"])
             found[judged].append(f"{worse['name']} above {better['name']}")
     total = sum(map(len, found.values()))
     opposite = f" ({'; '.join(found[FAILS])})" if found[FAILS] else ""
     return [
         f"Pairs of rows in the paper's order here: {len(found[HOLDS])} of {total}; in the opposite "
-        f"order: {len(found[FAILS])}{opposite}; not told apart: {len(found[OPEN])}."
-    ]
-
-
-def _few_seeds(table: pd.DataFrame) -> list[str]:
-    few = table[table["count"] < ENOUGH]
-    if few.empty:
-        return []
-    named = "; ".join(f"{row['name']}: {row['count']}" for _, row in few.iterrows())
-    return [
-        f"Fewer than {ENOUGH} seeds: {named}. Their intervals are over videos and say little of "
-        "the noise of training."
+        f"order: {len(found[FAILS])}{opposite}; not told apart: {len(found[OPEN])}; too few seeds: "
+        f"{len(found[FEW])}."
     ]
 
 
@@ -115,7 +105,8 @@ def choice_and_weights(ablation: Ablation) -> list[str]:
         HOLDS: "the weights on kept tokens bring more than the choice",
         FAILS: "the choice brings more than the weights on kept tokens",
         OPEN: "which of the two brings more cannot be told",
-    }[verdict(less[f"{METRIC} low"], less[f"{METRIC} high"])]
+        FEW: "too few seeds say which brings more",
+    }[verdict(less[f"{METRIC} low"], less[f"{METRIC} high"], less["count"])]
     rest = both[METRIC] - choice[METRIC] - weights[METRIC]
 
     def points(found: pd.Series) -> str:

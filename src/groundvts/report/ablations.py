@@ -10,7 +10,7 @@ from groundvts.errors import BadInput
 from groundvts.records import read_record
 from groundvts.report.benchmarks import MAIN, known
 from groundvts.report.comparisons import every_pair
-from groundvts.report.output import MARK, number, with_interval
+from groundvts.report.output import INTERVALS, MARK, number, with_interval
 from groundvts.report.published import RETRIEVAL, read_table
 from groundvts.report.runs import Run, by_variant, listed_runs, load_run, locate
 from groundvts.report.tables import headline, score_table
@@ -30,9 +30,9 @@ class Ablation:
     """One comparison: what it asks, its table, its runs, the paper's table that it redoes.
 
     `table` has the columns of a main table, one row a variant, and: name (of the row), density
-    (frames per second times the share of tokens kept), count (of seeds), the paired difference of
-    mIoU with the first row's in points (`difference`, with ` low`, ` high` and ` p`), and, where
-    the paper has a row, its numbers: `paper R1@0.3` to `paper mIoU` and `paper difference`.
+    (frames per second times the share of tokens kept), the paired difference of mIoU with the
+    first row's in points (`difference`, with ` low`, ` high`, ` p` and ` count`), and, where the
+    paper has a row, its numbers: `paper R1@0.3` to `paper mIoU` and `paper difference`.
     `pairs` are the paired differences of any two variants, either way round, in points.
     """
 
@@ -95,9 +95,9 @@ def _load(results: Path, folder: Path, about: dict, published: str | Path) -> Ab
     table = headline(score_table(runs, comparison))
     table["name"] = _names(table, about["labels"])
     table["density"] = [about["densities"].get(variant) for variant in table.variant]
-    table["count"] = [seeds.count(",") + 1 for seeds in table.seeds]
+    with_first = [pairs.get((name, table.variant[0]), {}) for name in table.variant]
+    table[f"{DIFFERENCE} count"] = [pair.get("count") for pair in with_first]
     for end in ("", " low", " high", " p"):
-        with_first = (pairs.get((name, table.variant[0]), {}) for name in table.variant)
         table[f"{DIFFERENCE}{end}"] = [pair.get(f"{METRIC}{end}") for pair in with_first]
     paper = None
     if about["published"]:
@@ -172,7 +172,7 @@ def caption(ablation: Ablation) -> str:
     queries, videos = score["counts"]["asked"], len(set(score["queries"]["video"]))
     words = [
         f"{ablation.heading}. Ours: {ablation.scale} scale, {queries} test queries of {videos} "
-        f"videos, percent; brackets: 95 % intervals over videos (and seeds). “{LESS}”: paired "
+        f"videos, percent; {INTERVALS} “{LESS}”: paired by query and seed, "
         f"difference in {METRIC} with the first row, in points."
     ]
     if ablation.published is not None:

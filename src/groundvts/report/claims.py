@@ -7,18 +7,18 @@ import pandas as pd
 
 from groundvts.report.ablations import METRIC, PAPER, PUBLISHED, Ablation, load_ablations
 from groundvts.report.benchmarks import MAIN, known
-from groundvts.report.output import EMPTY, number, span
+from groundvts.report.output import EMPTY, INTERVALS, number, span
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "not told apart"
-ENOUGH = 3  # seeds on a side
+HOLDS, FAILS, OPEN, FEW = "holds", "does not hold", "not told apart", "too few seeds"
+ENOUGH = 3  # seeds that both sides share; 0: no seed enters either
 CAPTION = (
     "Claims of the paper by its tables, judged on this run; main claims first. Differences in "
-    "points of mIoU, ours with 95 % intervals; “Its difference”: of the paper's own rows (7B, real "
-    "videos). Seeds: of the better / of the worse row."
+    "points of mIoU, paired by query and seed; “Its difference”: of the paper's own rows (7B, real "
+    f"videos). {INTERVALS} With fewer than {ENOUGH} seeds a claim is not judged."
 )
 COLUMNS = ("ablation", "source", "main", "says", "better", "worse", "better name", "worse name")
 COLUMNS += (METRIC, f"{METRIC} low", f"{METRIC} high", f"{METRIC} p")
-COLUMNS += ("better seeds", "worse seeds", "verdict", "paper difference", "older")
+COLUMNS += ("count", "verdict", "paper difference", "older")
 
 
 def load_claims(results: str | Path, published: str | Path = PUBLISHED) -> pd.DataFrame:
@@ -30,8 +30,8 @@ def judged(ablations: list[Ablation]) -> pd.DataFrame:
     """One row a claim, main claims first.
 
     Columns: ablation, source, main, says, better and worse (variants), `better name` and `worse
-    name`, the paired difference in mIoU (points) with ` low`, ` high`, ` p`, `better seeds` and
-    `worse seeds` (how many), verdict, `paper difference` (points of mIoU by the paper's own table)
+    name`, the paired difference in mIoU (points) with ` low`, ` high`, ` p`, count (of the seeds
+    that are paired), verdict, `paper difference` (points of mIoU by the paper's own table)
     and older (whether a row is partly made by other source than the present).
     """
     rows = [
@@ -51,16 +51,18 @@ def _judged(ablation: Ablation, claim: dict[str, Any]) -> dict[str, Any]:
     if ablation.about["benchmark"] != MAIN:
         row["says"] += f" ({known(ablation.about['benchmark']).title})"
     for side, one in sides.items():
-        row |= {f"{side} name": one["name"], f"{side} seeds": one["count"]}
-    row |= {key: value for key, value in found.items() if key.split()[0] == METRIC}
-    row["verdict"] = verdict(found[f"{METRIC} low"], found[f"{METRIC} high"])
+        row[f"{side} name"] = one["name"]
+    row |= {key: value for key, value in found.items() if key.split()[0] in (METRIC, "count")}
+    row["verdict"] = verdict(found[f"{METRIC} low"], found[f"{METRIC} high"], found["count"])
     paper = [one.get(PAPER + METRIC) for one in sides.values()]
     row["paper difference"] = None if None in paper else paper[0] - paper[1]
     return row | {"older": any(one.older for one in sides.values())}
 
 
-def verdict(low: float, high: float) -> str:
-    """What the interval of a difference says of the claim that it is above 0."""
+def verdict(low: float, high: float, seeds: int) -> str:
+    """What the interval of a difference over so many seeds says of the claim that it is above 0."""
+    if 0 < seeds < ENOUGH:
+        return FEW
     return HOLDS if low > 0 else FAILS if high < 0 else OPEN
 
 
@@ -75,7 +77,7 @@ def shown_claims(claims: pd.DataFrame) -> pd.DataFrame:
             "Paper": list(claims.source.fillna(EMPTY)),
             "Its difference": [number(row["paper difference"], "+z.1f") for row in rows],
             "Difference here": [span(row, METRIC, "+z.1f") for row in rows],
-            "Seeds": [f"{row['better seeds']} / {row['worse seeds']}" for row in rows],
+            "Seeds": [str(row["count"]) for row in rows],
             "Verdict here": list(claims.verdict),
         }
     )
@@ -90,15 +92,12 @@ def tally(claims: pd.DataFrame) -> list[str]:
         (claims[claims.main], "main claims (the first rows)"),
         (claims[~claims.main], "others"),
     ):
-        counts = [(which.verdict == found).sum() for found in (HOLDS, FAILS, OPEN)]
-        kinds = zip(counts, ("hold", "do not hold", "are not told apart"), strict=True)
+        counts = [(which.verdict == found).sum() for found in (HOLDS, FAILS, OPEN, FEW)]
+        told = ("hold", "do not hold", "are not told apart", "have too few seeds")
+        kinds = zip(counts, told, strict=True)
         lines.append(f"Of {len(which)} {words} {', '.join(f'{n} {kind}' for n, kind in kinds)}.")
-    for found, words in ((FAILS, "Do not hold here"), (OPEN, "Not told apart here")):
+    named = (FAILS, "Do not hold here"), (OPEN, "Not told apart here"), (FEW, "Too few seeds")
+    for found, words in named:
         if len(named := claims[claims.verdict == found]):
             lines.append(f"{words}: {'; '.join(named.says)}.")
-    weak = (claims[["better seeds", "worse seeds"]].min(axis=1) < ENOUGH).sum()
-    lines.append(
-        f"{weak} of {len(claims)} rest on fewer than {ENOUGH} seeds on a side and say little of "
-        "the noise of training. Intervals are not corrected for the number of claims."
-    )
-    return lines
+    return [*lines, "Intervals are not corrected for the number of claims."]

@@ -44,8 +44,8 @@ def joined_metrics(comparison: dict[str, Any], members: list[Run]) -> dict[str, 
 def differences(results: str | Path, dataset: str = MAIN) -> pd.DataFrame:
     """Paired differences that the main comparison asks for, with 95 % intervals and p.
 
-    Columns: question, ours, theirs (variants), per metric NAME, NAME low, NAME high (points) and
-    NAME p. A question whose variants were not compared is left out.
+    Columns: question, ours, theirs (variants), count (of paired seeds), per metric NAME, NAME low,
+    NAME high (points) and NAME p. A question whose variants were not compared is left out.
     """
     variants = by_variant(load_runs(results, dataset))
     pairs = []
@@ -60,29 +60,31 @@ def differences(results: str | Path, dataset: str = MAIN) -> pd.DataFrame:
         for ours, theirs, question in dict.fromkeys(pairs)
         if (ours, theirs) in found
     ]
-    return pd.DataFrame(rows, columns=None if rows else ["question", "ours", "theirs"])
+    return pd.DataFrame(rows, columns=None if rows else ["question", "ours", "theirs", "count"])
 
 
 def every_difference(results: str | Path, dataset: str) -> pd.DataFrame:
     """Paired differences of every pair of variants once; columns as `differences`, no question."""
     comparison = load_comparison(results, dataset)
     rows = [
-        {"ours": pair["ours"], "theirs": pair["theirs"]} | _columns(pair["metrics"])
+        {key: pair[key] for key in ("ours", "theirs")}
+        | {"count": pair["seeds"], **_columns(pair["metrics"])}
         for pair in (comparison["pairs"] if comparison else [])
     ]
-    return pd.DataFrame(rows, columns=None if rows else ["ours", "theirs"])
+    return pd.DataFrame(rows, columns=None if rows else ["ours", "theirs", "count"])
 
 
 def every_pair(comparison: dict[str, Any] | None) -> dict[tuple[str, str], dict[str, float]]:
-    """NAME, NAME low, NAME high and NAME p of each pair of variants, either way round."""
+    """count (of paired seeds), NAME, NAME low, NAME high and NAME p of each pair, both ways."""
     found = {}
     for pair in comparison["pairs"] if comparison else []:
         turned = {
             name: {"value": -m["value"], "low": -m["high"], "high": -m["low"], "p": m["p"]}
             for name, m in pair["metrics"].items()
         }
-        found[pair["ours"], pair["theirs"]] = _columns(pair["metrics"])
-        found[pair["theirs"], pair["ours"]] = _columns(turned)
+        count = {"count": pair["seeds"]}
+        found[pair["ours"], pair["theirs"]] = _columns(pair["metrics"]) | count
+        found[pair["theirs"], pair["ours"]] = _columns(turned) | count
     return found
 
 

@@ -42,6 +42,10 @@ MARKERS = {
     "control-random-choice": "X",
     "control-constant-weights": "P",
 }
+WHISKERS = {
+    True: {"color": "#7F7F7F", "capsize": 0, "linewidth": 1.0},
+    False: {"color": "black", "capsize": 3, "linewidth": 1.2},
+}  # whether an interval is of one seed, over videos alone
 SERIES = {"object": "queried object", "distractors": "other objects", "interval": "true window"}
 SERIES_STYLE = {
     "object": ("#D55E00", "-", "o"),
@@ -174,7 +178,8 @@ def legend(figure: Figure, panels: Iterable[Axes], ncols: int) -> None:
 def score_bars(table: pd.DataFrame, singles: pd.DataFrame, stem: str | Path) -> Path:
     """mIoU per variant with 95 % intervals; dots are single seeds, the line is the constant span.
 
-    `table` has one row per variant (see `tables.headline`), `singles` one per run.
+    Grey intervals are over videos alone, of one seed. `table` has one row per variant (see
+    `tables.headline`), `singles` one per run.
     """
     rows = table[table.variant != "constant"].iloc[::-1].reset_index(drop=True)
     figure = Figure(figsize=(7.2, 0.36 * len(rows) + 1.0), layout="constrained")
@@ -182,7 +187,7 @@ def score_bars(table: pd.DataFrame, singles: pd.DataFrame, stem: str | Path) -> 
     for place, row in rows.iterrows():
         axes.barh(place, row.mIoU, color=colour(row.variant), height=0.68)
         bounds = [[row.mIoU - row["mIoU low"]], [row["mIoU high"] - row.mIoU]]
-        axes.errorbar(row.mIoU, place, xerr=bounds, color="black", capsize=3, linewidth=1.2)
+        axes.errorbar(row.mIoU, place, xerr=bounds, **WHISKERS[row["count"] == 1])
         seeds = singles[singles.variant == row.variant].mIoU
         if len(seeds) > 1:
             axes.plot(seeds, [place] * len(seeds), "o", color="white", mec="black", ms=3.5)
@@ -199,7 +204,7 @@ def score_bars(table: pd.DataFrame, singles: pd.DataFrame, stem: str | Path) -> 
     axes.set_yticks(range(len(rows)), [short(variant) for variant in rows.variant])
     axes.set(
         xlim=(0, 100),
-        xlabel="mIoU (%) with 95 % interval; dots: single seeds",
+        xlabel="mIoU (%) with 95 % interval (grey: one seed, videos alone); dots: single seeds",
         ylim=(-0.6, len(rows) - 0.4),
     )
     axes.tick_params(axis="y", length=0)

@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
 from groundvts.escape import html as escape
 from groundvts.records import read_record
 from groundvts.report.ablations import heading
-from groundvts.report.agreement import AGREES, LEGEND, SAME, agreement
 from groundvts.report.html import folded, html_table, listed, printed_table
+from groundvts.report.reproduction import LEGEND, REPRODUCES, shown_reproduction, summary
 
 TARGET = "<p>Not made yet: <code>snakemake --cores all {0}</code> makes them.</p>"
 
@@ -64,14 +62,9 @@ def reproduced(results: Path, reference: Path | None) -> Iterator[str]:
     if not reference or not (reference / "runs.json").is_file():
         yield "<p>No reference records of this scale to compare with.</p>"
         return
-    found = agreement(results, reference)
-    yield listed(found.sentences)
-    yield _beside(found.benchmarks)
-    if len(found.ablations):
-        yield folded("Ablations, row by row", [_beside(found.ablations)])
-    yield f"<p class=note>{escape(LEGEND)}</p>"
-
-
-def _beside(table: pd.DataFrame) -> str:
-    apart = [row.Verdict not in (SAME, AGREES) for row in table.itertuples()]
-    return html_table(table, strong=apart) if len(table) else ""
+    table, lines = summary(results, reference)
+    yield listed(lines)
+    if len(table):
+        apart = (table.verdict != REPRODUCES).tolist()
+        yield html_table(shown_reproduction(table), strong=apart)
+        yield f"<p class=note>{escape(LEGEND)}</p>"

@@ -77,7 +77,8 @@ def _records(results: Path) -> list[str]:
     for run, entry in {one["run"]: one for path in lists for one in listed_runs(path)}.items():
         stages = entry.get("stages", {})
         paths = {stage: f"{place}/record.json" for stage, place in stages.items()}
-        paths |= {"base": f"{run}/record.json", "merge": f"merged/{run}/record.json"}
+        paths["base"] = f"bases/{entry.get('backbone')}-s{entry['seed']}/record.json"
+        paths["merge"] = f"merged/{run}/record.json"
         for kind in sorted((results / "scores" / run).glob("*.json")):
             paths[f"score {kind.stem}"] = f"scores/{run}/{kind.name}"
         for kind in sorted((results / "predictions" / run).glob("*.json*")):

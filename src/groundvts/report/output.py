@@ -19,6 +19,10 @@ HEADINGS = {"object": "Object tokens kept", "distractors": "Other objects' token
 EMPTY = "–"
 REPORTING = "GROUNDVTS_REPORTING"  # set where a notebook is executed for the report
 MARK = "†"
+INTERVALS = (
+    "[95 % intervals over videos and seeds]; (over videos alone: one seed, which says nothing of "
+    "another training)."
+)
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -51,6 +55,7 @@ def shown_differences(table: pd.DataFrame, main: str = known(MAIN).main) -> pd.D
     """The printed form of paired differences, in points with a sign; p is that of metric `main`."""
     columns = {"Question": table.question} if "question" in table else {}
     columns |= {"Variant": table.ours, "Against": table.theirs}
+    columns["Seeds"] = [number(count or None, "g") for count in table["count"]]
     names = metric_names(table)
     if main in names:
         columns |= {
@@ -97,23 +102,12 @@ def with_interval(table: pd.DataFrame, name: str, digits: str = ".1f") -> list[s
 
 
 def span(row: pd.Series, name: str = known(MAIN).main, digits: str = ".1f") -> str:
-    """A value of a row with its interval, where it has one: `70.0 [68.0, 72.0]`."""
+    """A value of a row with its interval, where it has one; see `INTERVALS`."""
     low, high = row.get(f"{name} low"), row.get(f"{name} high")
     cell = number(row[name], digits)
-    return f"{cell} [{low:{digits}}, {high:{digits}}]" if pd.notna(low) and pd.notna(high) else cell
-
-
-def joining(table: pd.DataFrame) -> str:
-    """What a joined row of a main table is, in words."""
-    names = [f"{name} low" for name in metric_names(table)]
-    resampled = table.loc[table.joined, names].notna().all(axis=None)
-    words = ["their mean"]
-    if resampled:
-        words = [
-            "their mean, resampled by video and seed",
-            "so few seeds say little of their spread",
-        ]
-    return "; ".join(words)
+    left, right = "()" if row.get(f"{name} count", row.get("count")) == 1 else "[]"
+    known = pd.notna(low) and pd.notna(high)
+    return f"{cell} {left}{low:{digits}}, {high:{digits}}{right}" if known else cell
 
 
 def write_table(table: pd.DataFrame, printed: pd.DataFrame, stem: str | Path, caption: str) -> None:

@@ -16,7 +16,7 @@ from groundvts.report.further import ablations, claims, efficiency, reducers, re
 from groundvts.report.history import facts, failed, read_records, times
 from groundvts.report.html import POLICY, bullets, folded, html_table, with_contents
 from groundvts.report.links import links, logs
-from groundvts.report.output import MARK, joining, shown, shown_differences, split_parts
+from groundvts.report.output import INTERVALS, MARK, shown, shown_differences, split_parts
 from groundvts.report.runs import by_variant, load_runs
 from groundvts.report.style import STYLE
 from groundvts.report.tables import headline, main_table, with_trivial
@@ -94,9 +94,8 @@ def _first(printed: pd.DataFrame, part: Part) -> pd.DataFrame:
 
 def _note(table: pd.DataFrame) -> str:
     note = (
-        f"Percent with 95 % intervals over {table.asked[~table.joined].max()} test queries, "
-        f"resampled by video; rows of several seeds show {joining(table)}. The constant window and "
-        "the trivial rows look at no video."
+        f"Percent of {table.asked[~table.joined].max()} test queries; {INTERVALS} The constant "
+        "window and the trivial rows look at no video."
     )
     if table.older.any():
         note += f" {MARK} partly made by other source than the present."

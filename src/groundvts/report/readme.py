@@ -13,7 +13,7 @@ from groundvts.errors import BadInput
 from groundvts.escape import markdown as escape
 from groundvts.records import read_record, write_json
 from groundvts.report.benchmarks import KNOWN, MAIN, evaluated, known
-from groundvts.report.output import joining, markdown, shown, with_interval
+from groundvts.report.output import INTERVALS, markdown, shown, with_interval
 from groundvts.report.runs import listed_runs, load_runs
 from groundvts.report.tables import TRIVIAL, headline, main_table, with_trivial
 
@@ -88,8 +88,7 @@ def render_results(records_dir: str | Path) -> str:
     counts, hardware = last["counts"], last["hardware"]
     videos = len(set(last["queries"]["video"]))
     note = (
-        f"Percent with 95 % intervals over {counts['asked']} test queries of {videos} videos "
-        f"(rows of several seeds: {joining(table)}); "
+        f"Percent of {counts['asked']} test queries of {videos} videos; {INTERVALS} "
         f"{sum(record['counts']['failed'] for record in scores)} answers failed and count as zero. "
         f"Made on {last['started'][:10]} with torch {last['versions']['torch']} on "
         f"{hardware['cores']} cores ({escape(hardware['cpu'])})."

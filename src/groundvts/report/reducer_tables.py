@@ -3,7 +3,7 @@
 import pandas as pd
 
 from groundvts.report.benchmarks import KNOWN, MAIN, known
-from groundvts.report.output import EMPTY, span
+from groundvts.report.output import EMPTY, INTERVALS, span
 from groundvts.report.reducers import PANELS, RECALL, Reducers, case_titles
 
 LESS = "less row 1"
@@ -33,10 +33,10 @@ def shown_overview(found: Reducers) -> pd.DataFrame:
 def overview_words(found: Reducers) -> str:
     """What the overview's numbers are."""
     trained = found.accuracy[found.accuracy.trained.astype(bool)]
-    seeds = sorted(set(trained[trained.ratio == found.own].seeds))
+    seeds = sorted(set(trained[trained.ratio == found.own]["count"]))
     return (
         f"Percent with {100 * found.own:g} % of the tokens, {' or '.join(map(str, seeds))} seeds a "
-        "row, 95 % intervals over videos and seeds; less row 1: in points. Untrained: mIoU of the "
+        f"row; {INTERVALS} Less row 1: paired, in points. Untrained: mIoU of the "
         "base, the same way, by cosine for learned scores. " + benchmarks_asked(found)
     )
 

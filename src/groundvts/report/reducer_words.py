@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from groundvts.report.benchmarks import MAIN, known
-from groundvts.report.claims import FAILS, HOLDS, OPEN, verdict
+from groundvts.report.claims import FAILS, FEW, HOLDS, OPEN, verdict
 from groundvts.report.output import span
 from groundvts.report.reducers import PANELS, RECALL, Reducers, case_titles
 
@@ -36,10 +36,15 @@ def _ranking(found: Reducers, dataset: str, metric: str) -> list[str]:
 def _against_first(rows: pd.DataFrame, name: Callable[[pd.Series], str]) -> str:
     """Which rows the first is above, not told apart from, and below, best first."""
     first, others = rows.iloc[0], rows.iloc[1:]
-    groups: dict[str, list[str]] = {HOLDS: [], OPEN: [], FAILS: []}
+
+    def bounds(row: pd.Series) -> tuple[float, float, int]:
+        return -row["difference high"], -row["difference low"], row["difference count"]
+
+    groups: dict[str, list[str]] = {HOLDS: [], OPEN: [], FAILS: [], FEW: []}
     for _, row in others.sort_values("value", ascending=False).iterrows():
-        groups[verdict(-row["difference high"], -row["difference low"])].append(name(row))
+        groups[verdict(*bounds(row))].append(name(row))
     words = {HOLDS: "above", OPEN: "not told apart from", FAILS: "below"}
+    words[FEW] = "too few seeds against"
     told = "; ".join(f"{words[key]} {', '.join(names)}" for key, names in groups.items() if names)
     value = span(first.rename({"low": "value low", "high": "value high"}), "value")
     return f"{first.label} ({value}) is {told}"

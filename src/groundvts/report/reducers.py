@@ -37,7 +37,7 @@ class Reducers:
     `own` is the ratio that the first variant was trained with, at which cases are asked.
 
     accuracy: one row a variant, ratio, benchmark and metric: variant (whose model is asked), label,
-    trained, sampler, ratio, dataset, metric, value, low, high (percent), seeds (how many), asked
+    trained, sampler, ratio, dataset, metric, value, low, high (percent), count (of seeds), asked
     and failed (queries, the mean over seeds), and the paired difference with the first variant at
     the same ratio (points): difference, with ` low`, ` high` and ` p`.
     recall: variant, ratio, share (`object`, `interval`), value (percent of its tokens kept).
@@ -121,7 +121,8 @@ def _rows(results: Path, path: Path, about: dict[str, dict], first: str) -> list
             row = {"variant": entry["asks"], "label": entry["label"]}
             row |= {key: entry.get(key) for key in ("trained", "sampler")}
             row |= {"ratio": ratio, "dataset": path.stem, "metric": metric}
-            row |= found["metrics"][metric] | {"seeds": len(found["runs"])} | counts
+            row |= found["metrics"][metric] | {"count": found["seeds"]} | counts
+            row["difference count"] = pair.get("count")
             for end in ("", " low", " high", " p"):
                 row[f"difference{end}"] = pair.get(f"{metric}{end}")
             rows.append(row)

@@ -23,7 +23,7 @@ class Run:
 
     name: str
     variant: str
-    seed: int
+    seed: int | None
     sampler: str | None
     ratio: float | None
     label: str

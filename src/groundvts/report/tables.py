@@ -86,7 +86,8 @@ def _head(members: list[Run]) -> dict[str, Any]:
         "label": first.label,
         "sampler": first.sampler,
         "ratio": first.ratio,
-        "seeds": ", ".join(str(run.seed) for run in members),
+        "seeds": ", ".join(str(run.seed) for run in members if run.seed is not None),
+        "count": sum(run.seed is not None for run in members),
         "joined": len(members) > 1,
     }
 
@@ -104,8 +105,8 @@ def with_trivial(table: pd.DataFrame, results: str | Path, dataset: str = MAIN) 
     scores = (run.score for run in load_runs(results, dataset) if run.score)
     trivial = next(scores, {}).get("trivial", {})
     rows = pd.DataFrame(
-        {"variant": TRIVIAL, "label": f"Trivial: {name}", "seeds": "", "joined": False, "older": ""}
-        | values
+        {"variant": TRIVIAL, "label": f"Trivial: {name}", "seeds": "", "count": 0, "older": ""}
+        | {"joined": False, **values}
         for name, values in trivial.items()
     )
     fitted = table.variant == "constant"
@@ -165,6 +166,6 @@ def beside_paper(published: str | Path, table: pd.DataFrame) -> pd.DataFrame:
             rows.append(note | {name: row[name] for name in RETRIEVAL})
         if variant in ours.index:
             note = {"what": "this run", "method": ours.label[variant]}
-            note["note"] = f"seeds {ours.seeds[variant]}"
+            note["note"] = f"seeds {ours.seeds[variant]}" if ours["count"][variant] else ""
             rows.append(note | {name: ours.loc[variant, name] for name in RETRIEVAL})
     return pd.DataFrame(rows)

@@ -51,7 +51,7 @@ def load_records(results: str | Path = "results/toy", dataset: str = MAIN) -> pd
         known = sorted({path.stem for path in folder.glob("scores/*/*.json")} - {"tokens"})
         scored = f"scored are {', '.join(known)}" if known else "nothing is: run `make` first"
         raise BadInput(f"{folder}: no run is scored on {dataset}; {scored}")
-    return pd.DataFrame(rows)[COLUMNS]
+    return pd.DataFrame(rows)[COLUMNS].astype({"seed": "Int64"})
 
 
 def _about(folder: Path, entry: dict[str, Any], run: Run) -> dict[str, Any]:

@@ -28,7 +28,7 @@ SUPERVISION = [
     "Alignment: the colour and shape shown by every visual token, given as labels; this stands in "
     "for image-text pretraining. Trains vision tower, projector and word embeddings.",
     "Pretraining: questions, captions and a small share of grounding and highlights over easy "
-    "clips. Trains projector and language model; the vision tower is frozen.",
+    "clips. Trains the language model; vision tower, projector and word embeddings are frozen.",
 ]
 
 
@@ -57,11 +57,14 @@ def make_base(
     videos = tower_features(model, videos)
     rescale_tokens(model, videos)
     losses = pretrain(model, encoder, videos, questions, grounding, settings)
-    stock = layout.stock(model.config.stock())
+    config = model.config.stock()
+    stock = layout.stock(config)
     stock.load_state_dict(model.state_dict())
     stock.generation_config.eos_token_id = encoder.end_of_turn
     stock.generation_config.pad_token_id = encoder.pad
-    stock.save_pretrained(out)
+    stock.bfloat16().save_pretrained(out)
+    config.dtype = torch.float32  # what the weights are computed with, small as they are on disk
+    config.save_pretrained(out)
     return {
         "supervision": SUPERVISION,
         "parameters": sum(p.numel() for p in stock.parameters()),

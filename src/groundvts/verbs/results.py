@@ -98,7 +98,9 @@ def comparisons(options: Namespace) -> None:
 
     inputs = {"runs": options.runs} | {path: path for path in options.scores}
     with records.recording("comparisons", {"resamples": options.resamples}, inputs) as record:
-        variants = {entry["run"]: entry["variant"] for entry in listed_runs(options.runs)}
+        listed = listed_runs(options.runs)
+        variants = {entry["run"]: entry["variant"] for entry in listed}
+        seeds = {entry["run"]: entry["seed"] for entry in listed}
         scored: dict[str, dict] = {}
         for path in options.scores:
             found = read_scores(path)
@@ -112,7 +114,7 @@ def comparisons(options: Namespace) -> None:
             groups.setdefault(variants[run], []).append(scored[run])
         record["dataset"] = next(iter(scored.values()))["dataset"]
         record["protocol"] = ", ".join(sorted({found["protocol"] for found in scored.values()}))
-        record |= compare_runs(groups, options.resamples)
+        record |= compare_runs(groups, options.resamples, seeds=seeds)
     records.write_json(options.out, record)
     say(f"{options.out}: variants {len(record['variants'])}, pairs {len(record['pairs'])}")
 

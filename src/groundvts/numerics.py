@@ -1,0 +1,18 @@
+"""Numerics that other processors share: the same instructions on every x86-64 with AVX2.
+
+What adds and multiplies in another order rounds otherwise, and training magnifies it: with the fast
+kernels two processors give two models. Held to these, one thread gave the same bytes where that was
+tried (see docs/portable.md).
+"""
+
+from __future__ import annotations
+
+# Before torch and numpy are imported.
+PORTABLE = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_CBWR": "COMPATIBLE",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}

@@ -1,0 +1,173 @@
+"""Did it reproduce: each row of a run against the prediction interval of the reference's seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from groundvts.metrics.bootstrap import prediction_interval
+from groundvts.records import read_record
+from groundvts.report.benchmarks import KNOWN, MAIN, known
+from groundvts.report.output import number
+from groundvts.report.runs import listed_runs
+
+REPRODUCES, APART, OPEN = "reproduces", "does not", "not judged"
+LEGEND = (
+    "A row reproduces where its mean lies in the 95 % prediction interval that the reference's "
+    "seeds give for a run of as many seeds on the same queries. A row without seeds has to be "
+    "equal; one of which the reference has a single seed is not judged, unless it is equal."
+)
+
+Rows = dict[tuple[str, str], dict[str, dict[str, float]]]
+
+
+def reproduction(results: str | Path, reference: str | Path) -> pd.DataFrame:
+    """One row for each variant and part of a benchmark that a results folder and a reference have.
+
+    A variant's seeds are those of all comparisons (benchmarks and ablations) that it stands in.
+    Columns: dataset, variant, label, metric, value, seeds (how many, None where none enters), of
+    the reference mean, `reference seeds`, low and high (the prediction interval), off (points
+    outside it), verdict, and others (of the part's other metrics: how many reproduce, of how many).
+    """
+    (ours, labels), (theirs, _) = _gathered(Path(results)), _gathered(Path(reference))
+    order = [*KNOWN]
+    keys = [key for key in ours if key in theirs]
+    keys.sort(key=lambda key: order.index(key[0]) if key[0] in order else len(order))
+    return pd.DataFrame(
+        row for key in keys for row in _rows(key, labels[key[1]], ours[key], theirs[key])
+    )
+
+
+def absent(results: str | Path, reference: str | Path) -> dict[str, list[str]]:
+    """Variants and benchmarks that one side has and the other lacks, by where they lack."""
+    ours, theirs = (_gathered(Path(folder))[0] for folder in (results, reference))
+    sides = {"in this run": (theirs, ours), "in the reference": (ours, theirs)}
+    return {
+        where: [f"{v} ({known(d).title})" for d, v in full if (d, v) not in lacking]
+        for where, (full, lacking) in sides.items()
+    }
+
+
+def other_queries(results: str | Path, reference: str | Path) -> list[str]:
+    """Titles of the benchmarks of which the two answered different queries."""
+    names = dict.fromkeys(path.stem for path in Path(results).glob("comparisons/*.json"))
+    asked = {n: [_queries(Path(folder), n) for folder in (results, reference)] for n in names}
+    return [known(n).title for n, (here, there) in asked.items() if here != there and there]
+
+
+def _gathered(folder: Path) -> tuple[Rows, dict[str, str]]:
+    """{(dataset, variant): {run: {metric: value}}} of all comparisons, and labels by variant."""
+    found: Rows = {}
+    labels: dict[str, str] = {}
+    for path in sorted(folder.glob("comparisons/*.json")) + sorted(
+        folder.glob("ablations/*/comparisons.json")
+    ):
+        record = read_record(path)
+        listed = path.with_name("runs.json") if path.name == "comparisons.json" else None
+        for entry in listed_runs(listed or folder / "runs.json"):
+            labels.setdefault(entry["variant"], entry["label"])
+        for variant, one in record["variants"].items():
+            row = found.setdefault((record["dataset"], variant), {})
+            row |= one["by_seed"] if one["seeds"] else {"": next(iter(one["by_seed"].values()))}
+    return found, labels
+
+
+def _rows(
+    key: tuple[str, str], label: str, ours: dict[str, dict], theirs: dict[str, dict]
+) -> Iterator[dict[str, Any]]:
+    """A row for each part of the benchmark, judged by its main metric."""
+    dataset, variant = key
+    shared = [m for m in next(iter(ours.values())) if m in next(iter(theirs.values()))]
+    for part in known(dataset).parts:
+        judged = {m: _judged(m, ours, theirs) for m in shared if m.startswith(part.prefix)}
+        if judged:
+            main = part.main if part.main in judged else next(iter(judged))
+            row = {"dataset": dataset, "variant": variant, "label": label, "metric": main}
+            row |= judged.pop(main)
+            same = sum(one["verdict"] == REPRODUCES for one in judged.values())
+            yield row | {"others": f"{same} of {len(judged)}"}
+
+
+def _judged(metric: str, ours: dict[str, dict], theirs: dict[str, dict]) -> dict[str, Any]:
+    """A metric's mean here, the interval that the reference predicts, and the verdict."""
+    here, there = ([seed[metric] for seed in side.values()] for side in (ours, theirs))
+    value, drawn = float(np.mean(here)), "" not in ours
+    low, high = prediction_interval(there, len(here)) if drawn else (there[0], there[0])
+    if drawn == ("" in theirs):  # a seed enters on one side alone
+        low = high = float("nan")
+    equal = here == there
+    verdict = OPEN if np.isnan(low) else REPRODUCES if low <= value <= high else APART
+    return {
+        "value": value,
+        "seeds": len(here) if drawn else None,
+        "mean": float(np.mean(there)),
+        "reference seeds": len(there) if drawn else None,
+        "low": low,
+        "high": high,
+        "off": float(np.nan_to_num(max(low - value, value - high, 0.0))),
+        "verdict": REPRODUCES if equal else verdict,
+    }
+
+
+def _queries(folder: Path, dataset: str) -> list[str]:
+    """Ids of the queries of a benchmark, in the order of its first score record."""
+    path = min(folder.glob(f"scores/*/{dataset}.json"), default=None)
+    return read_record(path)["queries"]["id"] if path else []
+
+
+def shown_reproduction(table: pd.DataFrame) -> pd.DataFrame:
+    """The printed form; percent and points."""
+    rows = [row for _, row in table.iterrows()]
+    titles = [f"{known(row.dataset).title}: {row.label} ({row.variant})" for row in rows]
+    return pd.DataFrame(
+        {
+            "Row": titles,
+            "Verdict": [row.verdict + (f", {row.off:.1f} off" if row.off else "") for row in rows],
+            "Metric": list(table.metric),
+            "This run": [f"{row.value:.1f}" for row in rows],
+            "Seeds": [number(row.seeds, ".0f") for row in rows],
+            "Reference": [f"{row['mean']:.1f}" for row in rows],
+            "Its seeds": [number(row["reference seeds"], ".0f") for row in rows],
+            "Predicted": [
+                "" if pd.isna(row.low) else f"{row.low:.1f} to {row.high:.1f}" for row in rows
+            ],
+            "Other metrics": list(table.others),
+        }
+    )
+
+
+def summary(results: str | Path, reference: str | Path) -> tuple[pd.DataFrame, list[str]]:
+    """The rows, and what they come to: how many reproduce, which do not, what is not compared."""
+    table = reproduction(results, reference)
+    if table.empty:
+        return table, ["Nothing is compared with the reference yet."]
+    judged = table[table.verdict != OPEN]
+    good = (judged.verdict == REPRODUCES).sum()
+    lines = [*_made(Path(results), Path(reference))]
+    lines.append(f"{good} of {len(judged)} rows reproduce the reference.")
+    for verdict in (APART, OPEN):
+        printed = shown_reproduction(table[table.verdict == verdict])
+        named = [f"{row.Row} {row.Verdict}" for row in printed.itertuples()]
+        lines += [f"{verdict.capitalize()}: {'; '.join(named)}."] if named else []
+    others = other_queries(results, reference)
+    lines += [f"Other queries than the reference's: {', '.join(others)}."] if others else []
+    for where, named in absent(results, reference).items():
+        lines += [f"Not {where}: {'; '.join(named)}."] if named else []
+    return table, lines
+
+
+def _made(results: Path, reference: Path) -> Iterator[str]:
+    """When, from what and on what both were made."""
+    for words, folder in (("This run", results), ("The reference", reference)):
+        path = folder / "comparisons" / f"{MAIN}.json"
+        if path.is_file():
+            record = read_record(path)
+            commit, hardware = (record["commit"] or "unknown")[:12], record["hardware"]
+            yield (
+                f"{words}: {record['started'][:10]}, commit {commit}, torch "
+                f"{record['versions']['torch']}, {hardware['cpu']}, {hardware['cores']} cores."
+            )
