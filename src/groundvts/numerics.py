@@ -2,7 +2,7 @@
 
 What adds and multiplies in another order rounds otherwise, and training magnifies it: with the fast
 kernels two processors give two models. Held to these, one thread gave the same bytes where that was
-tried (see docs/portable.md).
+tried (see docs/numbers.md).
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from groundvts.records import write_json
 from groundvts.toy.clips import COLOURS, SHAPES
 from groundvts.toy.layouts import LAYOUTS
 from groundvts.toy.pretrain import (
+    Alignment,
     BaseSettings,
     align,
     pretrain,
@@ -28,7 +29,8 @@ SUPERVISION = [
     "Alignment: the colour and shape shown by every visual token, given as labels; this stands in "
     "for image-text pretraining. Trains vision tower, projector and word embeddings.",
     "Pretraining: questions, captions and a small share of grounding and highlights over easy "
-    "clips. Trains the language model; vision tower, projector and word embeddings are frozen.",
+    "clips, with alignment going on beside. Trains projector and language model; the vision tower "
+    "is frozen.",
 ]
 
 
@@ -53,10 +55,11 @@ def make_base(
     write_json(out / "preprocessor_config.json", layout.preprocessor)
     encoder = Encoder(str(out))
     videos = {name: encoder.video(frames[name]) for name in frames.videos}
-    accuracy = align(model, tokenizer, videos, objects, settings)
+    alignment = Alignment(model, tokenizer, videos, objects, settings)
+    accuracy = align(model, alignment, videos, settings)
     videos = tower_features(model, videos)
     rescale_tokens(model, videos)
-    losses = pretrain(model, encoder, videos, questions, grounding, settings)
+    losses = pretrain(model, alignment, encoder, videos, questions, grounding, settings)
     config = model.config.stock()
     stock = layout.stock(config)
     stock.load_state_dict(model.state_dict())

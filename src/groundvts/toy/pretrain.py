@@ -53,37 +53,55 @@ def _token_labels(video: VideoInput, shapes: dict) -> torch.Tensor:
     return labels.view(-1, 2)
 
 
-def align(model, tokenizer, videos: dict, objects: dict, settings: BaseSettings) -> float:
+class Alignment:
+    """How near tokens are to the words of what they show: a loss, and the share that is right."""
+
+    def __init__(self, model, tokenizer, videos: dict, objects: dict, settings: BaseSettings):
+        self.model, self.size = model, settings.align_batch
+        self.forms = [
+            torch.tensor([[tokenizer(f + word)["input_ids"] for word in words] for f in ("", " ")])
+            for words in (COLOURS, SHAPES)
+        ]
+        self.nothing = nn.Parameter(torch.randn(2, settings.hidden_size) * 0.02)
+        self.labels = {name: _token_labels(videos[name], objects[name]) for name in sorted(videos)}
+        self.rng = np.random.default_rng(settings.seed)
+
+    def batch(self) -> list[str]:
+        """Names of a batch of videos."""
+        return [str(n) for n in self.rng.choice([*self.labels], self.size, replace=False)]
+
+    def __call__(self, names: list[str], tokens: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """Cross-entropy of the colour's and the shape's words for each token of those videos, and
+        the share of tokens whose two nearest words are both right."""
+        embeddings = self.model.get_input_embeddings().weight
+        labels = torch.cat([self.labels[name] for name in names])
+        loss, correct = 0.0, torch.ones(len(tokens), dtype=torch.bool)
+        for kind, form in enumerate(self.forms):
+            for ids in form[..., 0]:
+                classes = torch.cat([embeddings[ids], self.nothing[kind : kind + 1]])
+                logits = 10 * F.normalize(tokens, dim=-1) @ F.normalize(classes, dim=-1).T
+                loss = loss + F.cross_entropy(logits, labels[:, kind])
+                correct &= logits.argmax(-1) == labels[:, kind]
+        return loss, correct.float().mean().item()
+
+
+def align(model, alignment: Alignment, videos: dict, settings: BaseSettings) -> float:
     """Trains tower, projector and word embeddings so that a token is near its words.
 
     Returns the share of tokens whose colour and shape are both right, over the last ten steps.
     """
-    words = [COLOURS, SHAPES]
-    forms = [
-        torch.tensor([[tokenizer(f + w)["input_ids"] for w in group] for f in ("", " ")])
-        for group in words
-    ]
-    nothing = nn.Parameter(torch.randn(2, settings.hidden_size) * 0.02)
     embeddings = model.get_input_embeddings().weight
     vision = dict.fromkeys((*tower(model).parameters(), *projector(model).parameters()))
-    trained = [*vision, embeddings, nothing]
+    trained, right = [*vision, embeddings, alignment.nothing], []
     optimizer, schedule = _optimizer(trained, settings.learning_rate, settings.align_steps)
-    rng, names, right = np.random.default_rng(settings.seed), sorted(videos), []
     for _ in track(range(settings.align_steps), "align", settings.align_steps):
-        batch = [str(name) for name in rng.choice(names, settings.align_batch, replace=False)]
+        batch = alignment.batch()
         patches = torch.cat([videos[name].patches for name in batch])
         grid = torch.tensor([videos[name].grid_thw for name in batch])
-        labels = torch.cat([_token_labels(videos[name], objects[name]) for name in batch])
         tokens = model.video_tokens(pixel_values_videos=patches, video_grid_thw=grid)
-        loss, correct = 0.0, torch.ones(len(tokens), dtype=torch.bool)
-        for kind, form in enumerate(forms):
-            for ids in form[..., 0]:
-                classes = torch.cat([embeddings[ids], nothing[kind : kind + 1]])
-                logits = 10 * F.normalize(tokens, dim=-1) @ F.normalize(classes, dim=-1).T
-                loss = loss + F.cross_entropy(logits, labels[:, kind])
-                correct &= logits.argmax(-1) == labels[:, kind]
+        loss, share = alignment(batch, tokens)
         _step(loss, trained, optimizer, schedule)
-        right.append(correct.float().mean().item())
+        right.append(share)
     return float(np.mean(right[-10:]))
 
 
@@ -108,22 +126,25 @@ def rescale_tokens(model, videos: dict[str, VideoInput], norm: float = 2.5) -> N
     last.bias *= scale
 
 
-def pretrain(model, encoder, videos, questions, grounding, settings: BaseSettings) -> list[dict]:
+def pretrain(
+    model, alignment: Alignment, encoder, videos, questions, grounding, settings: BaseSettings
+) -> list[dict]:
     """Next-token training on questions and some grounding; returns the loss curve.
 
-    What alignment trained stays as it is: where projector and word embeddings go on, tokens drift
-    from their words, more in one seed than in another, and the scorer then finds them or does not.
+    Alignment goes on beside: without it tokens drift from their words, more in one seed than in
+    another, and the scorer of a run then finds the queried ones or does not.
     """
-    projector(model).requires_grad_(False)
-    model.get_input_embeddings().requires_grad_(False)
-    trained = [p for p in model.parameters() if p.requires_grad]
+    projector(model).requires_grad_(True)
+    trained = [p for p in model.parameters() if p.requires_grad] + [alignment.nothing]
     optimizer, schedule = _optimizer(trained, settings.learning_rate, settings.steps)
     rng, curve = np.random.default_rng(settings.seed), []
     batches = _batches(encoder, questions, grounding, videos, settings, rng)
     for step in track(range(1, settings.steps + 1), "pretrain", settings.steps):
-        batch = encoder.collate(next(batches))
-        loss = model(**batch).loss
-        _step(loss, trained, optimizer, schedule)
+        loss = model(**encoder.collate(next(batches))).loss
+        names = alignment.batch()
+        rows = torch.cat([videos[name].features for name in names])
+        apart, _ = alignment(names, model.video_tokens(vision_features=rows))
+        _step(loss + apart, trained, optimizer, schedule)
         if step % 20 == 0:
             curve.append({"step": step, "loss": loss.item()})
     return curve
