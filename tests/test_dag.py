@@ -148,3 +148,13 @@ def test_another_number_of_shards_asks_nothing_again(work):
     assert made["speed"]["taken_over"] == made["speed"]["queries"] > 0
     assert len(made["shards"]) == 2
     assert not (out.parent / "mine.shards" / "1-of-2.jsonl").exists()
+
+
+def test_portable_numerics_reach_the_rules(work):
+    out = "results/toy/predictions/constant/mine.jsonl"
+    done = snakemake(work, "--force", "--config", "numerics=portable", "--", out)
+    assert done.returncode == 0, done.stderr[-3000:]
+    made = record(work / out.replace(".jsonl", ".record.json"))
+    assert made["hardware"]["numerics"] == "portable"
+    others = record(work / "results/toy/predictions/base-s0/mine.record.json")
+    assert others["hardware"]["numerics"] == "fast"

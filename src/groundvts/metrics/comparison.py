@@ -24,7 +24,8 @@ def compare_runs(
     """Score records by variant (one a seed): the variants' intervals and every pair's difference.
 
     {"variants": {name: {"runs", "seeds", "metrics": {metric: {value, low, high}}, "by_seed": {run:
-    {metric: value}}}}, "pairs": [{"ours", "theirs", "seeds", "metrics": {metric: {value, low,
+    {metric: value}}, "kept": {run: percent of the visual tokens, or None}}}, "pairs": [{"ours",
+    "theirs", "seeds", "metrics": {metric: {value, low,
     high, p}}}]}, in percent and points; the later variant of a pair is ours. `seeds` are those of
     the runs (None where none enters); a record's "seeds" says how many its intervals cover. A
     variant has the metrics that count for a query in each of its records, a pair those of both.
@@ -41,6 +42,7 @@ def compare_runs(
                 record["run"]: {n: float(v) for n, v in zip(names, row, strict=True) if v == v}
                 for record, row in zip(records[name], of.value_SM, strict=True)
             },
+            "kept": {record["run"]: record.get("kept") for record in records[name]},
         }
         for name, of in found.items()
     }

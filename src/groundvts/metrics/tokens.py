@@ -1,5 +1,6 @@
 """Token recall: how much of the queried object the kept tokens hold (toy benchmark only)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,13 @@ def read_selections(path: str | Path) -> list[dict[str, Any]]:
             raise BadInput(f"{path}, line {line}: no id; give every prediction its moment's id")
         predictions.append(fields)
     return predictions
+
+
+def kept_share(path: str | Path) -> float | None:
+    """Share of the visual tokens that predictions kept, in percent; None where none is told."""
+    lines = [line for line in read_selections(path) if line.get("grid")]
+    total = sum(math.prod(line["grid"]) for line in lines)
+    return 100 * sum(len(line["kept"]) for line in lines) / total if total else None
 
 
 def token_recall(

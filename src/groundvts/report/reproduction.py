@@ -19,9 +19,11 @@ REPRODUCES, APART, OPEN = "reproduces", "does not", "not judged"
 LEGEND = (
     "A row reproduces where its mean lies in the 95 % prediction interval that the reference's "
     "seeds give for a run of as many seeds on the same queries. A row without seeds has to be "
-    "equal; one of which the reference has a single seed is not judged, unless it is equal."
+    "equal; one of which the reference has a single seed is not judged, unless it is equal. A row "
+    "that keeps another share of the visual tokens than the reference does not reproduce it."
 )
 
+KEPT, SAME_SHARE = "tokens kept", 0.5  # points
 Rows = dict[tuple[str, str], dict[str, dict[str, float]]]
 
 
@@ -31,7 +33,8 @@ def reproduction(results: str | Path, reference: str | Path) -> pd.DataFrame:
     A variant's seeds are those of all comparisons (benchmarks and ablations) that it stands in.
     Columns: dataset, variant, label, metric, value, seeds (how many, None where none enters), of
     the reference mean, `reference seeds`, low and high (the prediction interval), off (points
-    outside it), verdict, and others (of the part's other metrics: how many reproduce, of how many).
+    outside it), verdict, kept and `reference kept` (percent of the visual tokens), and others (of
+    the part's other metrics: how many reproduce, of how many).
     """
     (ours, labels), (theirs, _) = _gathered(Path(results)), _gathered(Path(reference))
     order = [*KNOWN]
@@ -72,7 +75,8 @@ def _gathered(folder: Path) -> tuple[Rows, dict[str, str]]:
             labels.setdefault(entry["variant"], entry["label"])
         for variant, one in record["variants"].items():
             row = found.setdefault((record["dataset"], variant), {})
-            row |= one["by_seed"] if one["seeds"] else {"": next(iter(one["by_seed"].values()))}
+            for run, values in one["by_seed"].items():
+                row[run if one["seeds"] else ""] = values | {KEPT: one["kept"][run]}
     return found, labels
 
 
@@ -81,13 +85,17 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """A row for each part of the benchmark, judged by its main metric."""
     dataset, variant = key
+    kept = [next(iter(side.values()))[KEPT] for side in (ours, theirs)]
+    same_share = None in kept or abs(kept[0] - kept[1]) < SAME_SHARE
     shared = [m for m in next(iter(ours.values())) if m in next(iter(theirs.values()))]
+    shared.remove(KEPT)
     for part in known(dataset).parts:
         judged = {m: _judged(m, ours, theirs) for m in shared if m.startswith(part.prefix)}
         if judged:
             main = part.main if part.main in judged else next(iter(judged))
             row = {"dataset": dataset, "variant": variant, "label": label, "metric": main}
-            row |= judged.pop(main)
+            row |= judged.pop(main) | {"kept": kept[0], "reference kept": kept[1]}
+            row["verdict"] = row["verdict"] if same_share else APART
             same = sum(one["verdict"] == REPRODUCES for one in judged.values())
             yield row | {"others": f"{same} of {len(judged)}"}
 
@@ -127,6 +135,8 @@ def shown_reproduction(table: pd.DataFrame) -> pd.DataFrame:
         {
             "Row": titles,
             "Verdict": [row.verdict + (f", {row.off:.1f} off" if row.off else "") for row in rows],
+            "Tokens kept, %": [number(row.kept, ".0f") for row in rows],
+            "there": [number(row["reference kept"], ".0f") for row in rows],
             "Metric": list(table.metric),
             "This run": [f"{row.value:.1f}" for row in rows],
             "Seeds": [number(row.seeds, ".0f") for row in rows],
