@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 CHUNK = 256  # resamples drawn at once; the draws do not depend on it
 DECIMALS = 9  # of a resampled difference; what is smaller is rounding
@@ -137,7 +137,7 @@ def prediction_interval(values: Sequence[float], seeds: int) -> tuple[float, flo
     if count < 2:
         return float("nan"), float("nan")
     spread = float(np.std(values, ddof=1)) * (1 / seeds + 1 / count) ** 0.5
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, count - 1)) * spread
+    half = float(stdtrit(count - 1, 0.5 + LEVEL / 2)) * spread
     return float(np.mean(values)) - half, float(np.mean(values)) + half
 
 
@@ -148,7 +148,7 @@ def _interval(value_SM: np.ndarray, drawn_RM: np.ndarray, videos: int) -> Interv
     drawn_RM = value_M + _expansion(videos) * (drawn_RM - value_M)
     if count > 1:
         order = np.random.default_rng(0).permutation(resamples)
-        t_R1 = stats.t.ppf((order + 0.5) / resamples, count - 1)[:, None]
+        t_R1 = stdtrit(count - 1, (order + 0.5) / resamples)[:, None]
         drawn_RM = drawn_RM + t_R1 * value_SM.std(axis=0, ddof=1) / count**0.5
     bounds_2M, p_M = np.full((2, len(value_M)), np.nan), np.full(len(value_M), np.nan)
     known_M = ~np.isnan(value_M)
@@ -167,8 +167,8 @@ def _expansion(videos: int) -> float:
     if videos == 1:
         return 1.0
     tail = (1 - LEVEL) / 2
-    wide = (videos / (videos - 1)) ** 0.5 * stats.t.ppf(tail, videos - 1)
-    return float(wide / stats.norm.ppf(tail))
+    wide = (videos / (videos - 1)) ** 0.5 * stdtrit(videos - 1, tail)
+    return float(wide / ndtri(tail))
 
 
 def _cluster_sums(run: np.ndarray, cluster_N: np.ndarray, clusters: int) -> np.ndarray:
