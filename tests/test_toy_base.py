@@ -1,15 +1,23 @@
 """The toy bases: ordinary folders of stock models, in both layouts."""
 
+from pathlib import Path
+
 import pytest
 import torch
+import yaml
+from safetensors.torch import load_file
 from tiny import frames
 from transformers import AutoModelForImageTextToText
 
+from groundvts.config import checked
 from groundvts.data.conversations import Conversation
 from groundvts.data.inputs import Encoder
 from groundvts.errors import BadInput
 from groundvts.models.load import load_model
 from groundvts.models.parts import projector, tower
+from groundvts.records import hash_path, read_record
+from groundvts.runs import runs
+from groundvts.scales import base_checkpoint
 from groundvts.toy.base import make_base
 from groundvts.toy.clips import COLOURS, SHAPES
 from groundvts.toy.layouts import LAYOUTS
@@ -67,3 +75,32 @@ def test_rescaled_tokens_have_the_length_asked_for(made):
 def test_an_unknown_backbone_is_refused():
     with pytest.raises(BadInput, match="'llava' is none of qwen, internvl"):
         BaseSettings(backbone="llava")
+
+
+# The bases that are given -----------------------------------------------------------------------
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = checked(
+    yaml.safe_load((ROOT / "config.yaml").read_text()),
+    ROOT / "workflow" / "schemas" / "config.schema.json",
+)
+GIVEN = sorted({base_checkpoint(CONFIG, run.backbone, run.seed) for run in runs(CONFIG)})
+
+
+def test_every_seed_of_the_configuration_has_its_base():
+    assert len(GIVEN) == 8
+    hashes = {hash_path(ROOT / folder / "model.safetensors") for folder in GIVEN}
+    assert len(hashes) == len(GIVEN)
+
+
+@pytest.mark.parametrize("folder", GIVEN)
+def test_a_given_base_was_made_as_the_configuration_says(folder):
+    made = read_record(ROOT / folder / "record.json")
+    backbone, seed = folder.rpartition("/")[2].split("-s")
+    asked = {**CONFIG["toy"]["base"], "backbone": backbone, "seed": int(seed)}
+    assert made["settings"] == asked
+    assert made["outputs"]["model"]["sha256"] == hash_path(
+        ROOT / folder, ROOT / folder / "record.json"
+    )
+    stored = load_file(ROOT / folder / "model.safetensors").values()
+    assert {tensor.dtype for tensor in stored} == {torch.bfloat16}
+    assert load_model(str(ROOT / folder)).dtype == torch.float32
