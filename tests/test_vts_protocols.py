@@ -112,7 +112,7 @@ def test_a_run_is_its_protocol_then_the_config_then_its_variant(protocol):
         "vts": {"tau": 2.0, "tau_weight": 0.1},
         "variants": variants,
     }
-    plain, own = runs(checked(minimal(**changes), SCHEMA))
+    _, plain, own = runs(checked(minimal(**changes), SCHEMA))  # the base comes first
     given = {"tau": 2.0, "tau_weight": 0.1, "hidden_size": 512}
     choice = {"sampler": "vts", "ratio": 0.5, "weights": "score"}
     assert plain.vts == {**PROTOCOLS[protocol], **given, **choice}

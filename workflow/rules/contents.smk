@@ -2,7 +2,7 @@
 
 from groundvts.report.benchmarks import known
 
-BASES = list(dict.fromkeys(filter(None, map(made_base, MAIN))))
+BASES = list(dict.fromkeys(filter(None, map(made_base, MAIN)))) if TOY else []
 REPORT = sorted(str(path) for path in Path(LIBRARY, "report").glob("*.py"))
 
 ABLATED = dict.fromkeys(
