@@ -28,11 +28,12 @@ def html_table(printed: pd.DataFrame, strong: Sequence[bool] = ()) -> str:
 
 
 def _cell(value: str) -> str:
-    """An interval goes in small type under its value."""
+    """An interval goes in small type under its value; that of one seed in italics."""
     text = escape(value)
-    if text.endswith("]") and " [" in text:
-        number, bounds = text.split(" [", 1)
-        return f"<span class=value>{number}</span> <span class=bounds>[{bounds}</span>"
+    if found := re.fullmatch(r"([-+.\d]+) ([\[(][-+.\d]+, [-+.\d]+[\])])", text):
+        number, bounds = found.groups()
+        kind = "bounds" if bounds.endswith("]") else "'bounds one-seed'"
+        return f"<span class=value>{number}</span> <span class={kind}>{bounds}</span>"
     return text
 
 

@@ -143,7 +143,8 @@ def shown_reproduction(table: pd.DataFrame) -> pd.DataFrame:
             "Reference": [f"{row['mean']:.1f}" for row in rows],
             "Its seeds": [number(row["reference seeds"], ".0f") for row in rows],
             "Predicted": [
-                "" if pd.isna(row.low) else f"{row.low:.1f} to {row.high:.1f}" for row in rows
+                "" if pd.isna(row.low) else f"{max(row.low, 0):.1f} to {min(row.high, 100):.1f}"
+                for row in rows
             ],
             "Other metrics": list(table.others),
         }
@@ -172,10 +173,12 @@ def summary(results: str | Path, reference: str | Path) -> tuple[pd.DataFrame, l
 
 def _made(results: Path, reference: Path) -> Iterator[str]:
     """When, from what and on what both were made."""
-    for words, folder in (("This run", results), ("The reference", reference)):
-        path = folder / "comparisons" / f"{MAIN}.json"
-        if path.is_file():
-            record = read_record(path)
+    paths = [folder / "comparisons" / f"{MAIN}.json" for folder in (results, reference)]
+    found = [read_record(path) for path in paths if path.is_file()]
+    if len(found) == 2:
+        if found[0]["started"] == found[1]["started"]:
+            yield "The reference was made from this very run, which therefore says nothing new."
+        for words, record in zip(("This run", "The reference"), found, strict=True):
             commit, hardware = (record["commit"] or "unknown")[:12], record["hardware"]
             yield (
                 f"{words}: {record['started'][:10]}, commit {commit}, torch "

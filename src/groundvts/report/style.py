@@ -25,6 +25,7 @@ td { border-bottom: 1px solid var(--line); vertical-align: top; }
 tr.ours td { background: var(--ours); }
 .value { font-weight: 600; }
 .bounds { display: block; color: var(--soft); font-size: .92em; white-space: nowrap; }
+.one-seed { font-style: italic; }
 .note, figcaption { color: var(--soft); font-size: .88rem; }
 figure { margin: 1.2rem 0 1.8rem; }
 img { max-width: 100%; height: auto; display: block; }
