@@ -1,6 +1,7 @@
 """Whether a run reproduced: its rows beside those of the reference, from made-up records."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -110,6 +111,24 @@ def test_a_row_without_seeds_has_to_be_equal(results, reference):
     row = table[(table.variant == "constant") & (table.dataset == "charades_sta")].iloc[0]
     assert (row.verdict, row.off) == ("does not", pytest.approx(0.01))
     assert np.isnan([row.seeds, row["reference seeds"]]).all()
+
+
+@pytest.mark.parametrize(("kept", "verdict"), [(25.0, "reproduces"), (50.0, "does not")])
+def test_a_run_that_keeps_another_share_of_the_tokens_does_not_reproduce(
+    results, reference, tmp_path, kept, verdict
+):
+    ours = tmp_path / "run"
+    shutil.copytree(results, ours)
+    for folder, last in ((ours, kept), (reference, 25.0)):  # of the last seed alone
+
+        def change(content, last=last):
+            one = content["variants"]["vts-0.25"]
+            one["kept"] = dict.fromkeys(one["runs"], 25.0) | {one["runs"][-1]: last}
+
+        for path in (folder / "comparisons/charades_sta.json", *folder.glob("ablations/*/c*.json")):
+            edit(path, change)
+    table = reproduction(ours, reference).set_index(["dataset", "variant"])
+    assert table.loc[("charades_sta", "vts-0.25"), "verdict"] == verdict
 
 
 def test_other_queries_are_said_to_be_others(results, reference):

@@ -1,8 +1,8 @@
 """Numerics that other processors share: the same instructions on every x86-64 with AVX2.
 
 What adds and multiplies in another order rounds otherwise, and training magnifies it: with the fast
-kernels two processors give two models. Held to these, one thread gave the same bytes where that was
-tried (see docs/numbers.md).
+kernels two processors give two models. Whether they give one when held to these has not been seen
+yet: `workflow/portable.py` prints the hashes to compare (see docs/numbers.md).
 """
 
 from __future__ import annotations

@@ -36,7 +36,10 @@ def reproduction(results: str | Path, reference: str | Path) -> pd.DataFrame:
     outside it), verdict, kept and `reference kept` (percent of the visual tokens), and others (of
     the part's other metrics: how many reproduce, of how many).
     """
-    (ours, labels), (theirs, _) = _gathered(Path(results)), _gathered(Path(reference))
+    return _compared(*_gathered(Path(results)), _gathered(Path(reference))[0])
+
+
+def _compared(ours: Rows, labels: dict[str, str], theirs: Rows) -> pd.DataFrame:
     order = [*KNOWN]
     keys = [key for key in ours if key in theirs]
     keys.sort(key=lambda key: order.index(key[0]) if key[0] in order else len(order))
@@ -45,9 +48,8 @@ def reproduction(results: str | Path, reference: str | Path) -> pd.DataFrame:
     )
 
 
-def absent(results: str | Path, reference: str | Path) -> dict[str, list[str]]:
+def _absent(ours: Rows, theirs: Rows) -> dict[str, list[str]]:
     """Variants and benchmarks that one side has and the other lacks, by where they lack."""
-    ours, theirs = (_gathered(Path(folder))[0] for folder in (results, reference))
     sides = {"in this run": (theirs, ours), "in the reference": (ours, theirs)}
     return {
         where: [f"{v} ({known(d).title})" for d, v in full if (d, v) not in lacking]
@@ -85,7 +87,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """A row for each part of the benchmark, judged by its main metric."""
     dataset, variant = key
-    kept = [next(iter(side.values()))[KEPT] for side in (ours, theirs)]
+    kept = [_mean_share(side) for side in (ours, theirs)]
     same_share = None in kept or abs(kept[0] - kept[1]) < SAME_SHARE
     shared = [m for m in next(iter(ours.values())) if m in next(iter(theirs.values()))]
     shared.remove(KEPT)
@@ -98,6 +100,12 @@ def _rows(
             row["verdict"] = row["verdict"] if same_share else APART
             same = sum(one["verdict"] == REPRODUCES for one in judged.values())
             yield row | {"others": f"{same} of {len(judged)}"}
+
+
+def _mean_share(side: dict[str, dict]) -> float | None:
+    """Percent of the visual tokens that a side's seeds keep, where all of them tell."""
+    shares = [seed[KEPT] for seed in side.values()]
+    return None if None in shares else float(np.mean(shares))
 
 
 def _judged(metric: str, ours: dict[str, dict], theirs: dict[str, dict]) -> dict[str, Any]:
@@ -153,7 +161,8 @@ def shown_reproduction(table: pd.DataFrame) -> pd.DataFrame:
 
 def summary(results: str | Path, reference: str | Path) -> tuple[pd.DataFrame, list[str]]:
     """The rows, and what they come to: how many reproduce, which do not, what is not compared."""
-    table = reproduction(results, reference)
+    (ours, labels), (theirs, _) = _gathered(Path(results)), _gathered(Path(reference))
+    table = _compared(ours, labels, theirs)
     if table.empty:
         return table, ["Nothing is compared with the reference yet."]
     judged = table[table.verdict != OPEN]
@@ -166,7 +175,7 @@ def summary(results: str | Path, reference: str | Path) -> tuple[pd.DataFrame, l
         lines += [f"{verdict.capitalize()}: {'; '.join(named)}."] if named else []
     others = other_queries(results, reference)
     lines += [f"Other queries than the reference's: {', '.join(others)}."] if others else []
-    for where, named in absent(results, reference).items():
+    for where, named in _absent(ours, theirs).items():
         lines += [f"Not {where}: {'; '.join(named)}."] if named else []
     return table, lines
 
