@@ -38,6 +38,7 @@ def stage(folder: Path, name: str, previous: Path | None = None, **settings) -> 
     inputs = {"previous": {"path": str(previous), "sha256": ""}} if previous else {}
     record = ENVELOPE | {"verb": "train", "stage": name, "settings": {"stage": settings}}
     record |= {"inputs": inputs, "steps": 7, "samples": {"given": 1200, "used": 1199}}
+    record["engine"] = {"global_batch": 64}  # the settings need not name what has a default
     write(folder / name / "record.json", record | {"trainable": {"groups": {"vts": 25_700_000}}})
     return folder / name
 
@@ -45,8 +46,8 @@ def stage(folder: Path, name: str, previous: Path | None = None, **settings) -> 
 @pytest.fixture
 def merged(tmp_path):
     """The record of a merge that two stages preceded."""
-    first = stage(tmp_path, "warmup", steps=7, global_batch=64)
-    last = stage(tmp_path, "grounding", first, epochs=3, global_batch=64)
+    first = stage(tmp_path, "warmup", steps=7)
+    last = stage(tmp_path, "grounding", first, epochs=3)
     (tmp_path / "base").mkdir()
     modules = {"vts": 6, "model.visual.merger": 5}
     differences = ("adapter_difference", "base_difference", "saved_difference")

@@ -24,7 +24,8 @@ SEED = {"seed": 0}
 PROMPTS = {"prompts_file": None, "prompts_set": "toy"}
 FRAMES = {"fps": 2.0, "max_frames": 128, "min_pixels": 784, "max_pixels": 3136}
 RATES = {"vts": 1e-3, "projector": 2e-3, "lora": 5e-3}
-STAGE = {"data": ["charades_sta"], "learning_rate": RATES, "steps": 60, "lora_dropout": 0.0}
+STAGE = {"data": ["charades_sta"], "learning_rate": RATES, "steps": 60, "batch_size": 32,
+         "global_batch": 32, "lora_dropout": 0.0}  # fmt: skip
 ASKING = {"batch_size": 16, "max_new_tokens": {"grounding": 24}}
 CLIPS = {"pretrain": 64, "train": 64, "val": 4, "test": 16}
 STEPS = {  # what is hashed: step -> files
@@ -85,7 +86,7 @@ def run(folder: Path, environment: dict[str, str]) -> None:
               "--source", "charades_sta/test/features", "--settings", {**settings, **ASKING},
               "--kinds", "grounding", "--out", "answers.jsonl")  # fmt: skip
     lines = map(json.loads, (folder / "answers.jsonl").read_text(encoding="utf-8").splitlines())
-    answers = [f"{line['id']} {line['answer']} {line['kept']}" for line in lines]
+    answers = [f"{line['id']} {line['answer']} {line.get('kept')}" for line in lines]
     (folder / "answers.txt").write_text("\n".join(answers), encoding="utf-8")
 
 

@@ -211,7 +211,7 @@ def _stage(record: dict) -> list[Any]:
         ", ".join(known(name).title for name in settings["data"]),
         f"{samples['used']:,}" + (f" ({left_out} left out)" if left_out else ""),
         f"{epochs}{record['steps']:,} steps",
-        settings["global_batch"],
+        record["engine"]["global_batch"],
         ", ".join(f"{group} {rate:g}" for group, rate in rates.items()),
         ", ".join(f"{group} {count:,}" for group, count in groups.items()),
         record["seed"],

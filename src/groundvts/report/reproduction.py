@@ -34,7 +34,7 @@ def reproduction(results: str | Path, reference: str | Path) -> pd.DataFrame:
     Columns: dataset, variant, label, metric, value, seeds (how many, None where none enters), of
     the reference mean, `reference seeds`, low and high (the prediction interval), off (points
     outside it), verdict, kept and `reference kept` (percent of the visual tokens), and others (of
-    the part's other metrics: how many reproduce, of how many).
+    the part's other metrics that are judged: how many reproduce, of how many).
     """
     return _compared(*_gathered(Path(results)), _gathered(Path(reference))[0])
 
@@ -98,8 +98,9 @@ def _rows(
             row = {"dataset": dataset, "variant": variant, "label": label, "metric": main}
             row |= judged.pop(main) | {"kept": kept[0], "reference kept": kept[1]}
             row["verdict"] = row["verdict"] if same_share else APART
-            same = sum(one["verdict"] == REPRODUCES for one in judged.values())
-            yield row | {"others": f"{same} of {len(judged)}"}
+            others = [one["verdict"] for one in judged.values() if one["verdict"] != OPEN]
+            same = f"{others.count(REPRODUCES)} of {len(others)}" if others else ""
+            yield row | {"others": same}
 
 
 def _mean_share(side: dict[str, dict]) -> float | None:
