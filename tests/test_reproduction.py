@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,3 +153,43 @@ def test_the_page_says_whether_it_reproduced(results, reference):
     assert "No reference records" not in text
     assert "What stages add (Table 4): not drawn yet." in text
     assert "No reference records of this scale" in write_page(results).read_text()
+
+
+REFERENCE = Path("results/reference")
+OTHER_RUNS = json.loads(Path("tests/golden/other_runs.json").read_text())
+
+
+def verdict_on(tmp_path, variant, by_seed, kept=None):
+    """The main benchmark's row of a run whose `variant` scored `by_seed`, against the reference."""
+    ours = tmp_path / "run"
+    shutil.copytree(REFERENCE, ours)
+
+    def change(content):
+        one = content["variants"][variant]
+        values, shares = list(by_seed.values()), list((kept or one["kept"]).values())
+        one["runs"], one["seeds"] = one["runs"][: len(values)], one["seeds"][: len(values)]
+        one["by_seed"] = dict(zip(one["runs"], values, strict=True))
+        one["kept"] = dict(zip(one["runs"], shares, strict=False))
+
+    for path in (ours / "comparisons/charades_sta.json", *ours.glob("ablations/*/c*.json")):
+        if variant in read_record(path)["variants"]:
+            edit(path, change)
+    table = reproduction(ours, REFERENCE).set_index(["dataset", "variant"])
+    return table.loc[("charades_sta", variant)]
+
+
+@pytest.mark.parametrize("variant", ["vts-0.25", "uniform-0.25"])
+def test_a_run_with_other_rounding_reproduces(tmp_path, variant):
+    row = verdict_on(tmp_path, variant, OTHER_RUNS["portable"][variant])
+    assert (row.verdict, row.seeds, row["reference seeds"]) == ("reproduces", 3, 5)
+
+
+def test_a_run_on_half_the_frames_does_not(tmp_path):
+    assert verdict_on(tmp_path, "vts-0.25", OTHER_RUNS["1 fps"]["vts-0.25"]).verdict == "does not"
+
+
+@pytest.mark.parametrize("other", ["random-0.25", "uniform-0.25", "vts-0.5"])
+def test_another_sampler_or_ratio_under_groundvts_name_does_not(tmp_path, other):
+    one = read_record(REFERENCE / "ablations/ratios/comparisons.json")["variants"][other]
+    row = verdict_on(tmp_path, "vts-0.25", one["by_seed"], one["kept"])
+    assert row.verdict == "does not"
