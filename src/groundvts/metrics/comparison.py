@@ -24,7 +24,7 @@ def compare_runs(
     """Score records by variant (one a seed): the variants' intervals and every pair's difference.
 
     {"variants": {name: {"runs", "seeds", "metrics": {metric: {value, low, high}}, "by_seed": {run:
-    {metric: value}}, "kept": {run: percent of the visual tokens, or None}}}, "pairs": [{"ours",
+    {metric: value}}, "kept": {run: visual tokens of a query, or None}}}, "pairs": [{"ours",
     "theirs", "seeds", "metrics": {metric: {value, low,
     high, p}}}]}, in percent and points; the later variant of a pair is ours. `seeds` are those of
     the runs (None where none enters); a record's "seeds" says how many its intervals cover. A

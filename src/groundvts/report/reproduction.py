@@ -20,10 +20,10 @@ LEGEND = (
     "A row reproduces where its mean lies in the 95 % prediction interval that the reference's "
     "seeds give for a run of as many seeds on the same queries. A row without seeds has to be "
     "equal; one of which the reference has a single seed is not judged, unless it is equal. A row "
-    "that keeps another share of the visual tokens than the reference does not reproduce it."
+    "that keeps another number of visual tokens than the reference does not reproduce it."
 )
 
-KEPT, SAME_SHARE = "tokens kept", 0.5  # points
+KEPT, SAME_KEPT = "tokens kept", 0.01  # relative
 Rows = dict[tuple[str, str], dict[str, dict[str, float]]]
 
 
@@ -33,7 +33,7 @@ def reproduction(results: str | Path, reference: str | Path) -> pd.DataFrame:
     A variant's seeds are those of all comparisons (benchmarks and ablations) that it stands in.
     Columns: dataset, variant, label, metric, value, seeds (how many, None where none enters), of
     the reference mean, `reference seeds`, low and high (the prediction interval), off (points
-    outside it), verdict, kept and `reference kept` (percent of the visual tokens), and others (of
+    outside it), verdict, kept and `reference kept` (visual tokens of a query), and others (of
     the part's other metrics that are judged: how many reproduce, of how many).
     """
     return _compared(*_gathered(Path(results)), _gathered(Path(reference))[0])
@@ -87,8 +87,8 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """A row for each part of the benchmark, judged by its main metric."""
     dataset, variant = key
-    kept = [_mean_share(side) for side in (ours, theirs)]
-    same_share = None in kept or abs(kept[0] - kept[1]) < SAME_SHARE
+    kept = [_mean_kept(side) for side in (ours, theirs)]
+    same_kept = None in kept or abs(kept[0] - kept[1]) < SAME_KEPT * kept[1]
     shared = [m for m in next(iter(ours.values())) if m in next(iter(theirs.values()))]
     shared.remove(KEPT)
     for part in known(dataset).parts:
@@ -97,16 +97,16 @@ def _rows(
             main = part.main if part.main in judged else next(iter(judged))
             row = {"dataset": dataset, "variant": variant, "label": label, "metric": main}
             row |= judged.pop(main) | {"kept": kept[0], "reference kept": kept[1]}
-            row["verdict"] = row["verdict"] if same_share else APART
+            row["verdict"] = row["verdict"] if same_kept else APART
             others = [one["verdict"] for one in judged.values() if one["verdict"] != OPEN]
             same = f"{others.count(REPRODUCES)} of {len(others)}" if others else ""
             yield row | {"others": same}
 
 
-def _mean_share(side: dict[str, dict]) -> float | None:
-    """Percent of the visual tokens that a side's seeds keep, where all of them tell."""
-    shares = [seed[KEPT] for seed in side.values()]
-    return None if None in shares else float(np.mean(shares))
+def _mean_kept(side: dict[str, dict]) -> float | None:
+    """Visual tokens of a query that a side's seeds keep, where all of them tell."""
+    counts = [seed[KEPT] for seed in side.values()]
+    return None if None in counts else float(np.mean(counts))
 
 
 def _judged(metric: str, ours: dict[str, dict], theirs: dict[str, dict]) -> dict[str, Any]:
@@ -143,9 +143,9 @@ def shown_reproduction(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Row": titles,
-            "Verdict": [row.verdict + (f", {row.off:.1f} off" if row.off else "") for row in rows],
-            "Tokens kept, %": [number(row.kept, ".0f") for row in rows],
-            "there": [number(row["reference kept"], ".0f") for row in rows],
+            "Verdict": [_shown_verdict(row) for row in rows],
+            "Tokens kept": [number(row.kept, ".1f") for row in rows],
+            "there": [number(row["reference kept"], ".1f") for row in rows],
             "Metric": list(table.metric),
             "This run": [f"{row.value:.1f}" for row in rows],
             "Seeds": [number(row.seeds, ".0f") for row in rows],
@@ -158,6 +158,11 @@ def shown_reproduction(table: pd.DataFrame) -> pd.DataFrame:
             "Other metrics": list(table.others),
         }
     )
+
+
+def _shown_verdict(row: pd.Series) -> str:
+    apart = f", {row.off:.1f} off" if row.off else ", other tokens"
+    return row.verdict + (apart if row.verdict == APART else "")
 
 
 def summary(results: str | Path, reference: str | Path) -> tuple[pd.DataFrame, list[str]]:

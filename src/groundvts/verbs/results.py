@@ -32,7 +32,7 @@ def constant(options: Namespace) -> None:
 def score(options: Namespace) -> None:
     """Scores predictions against their truth; prints the metrics beside trivial predictions."""
     from groundvts.metrics.score import reread, score_predictions
-    from groundvts.metrics.tokens import kept_share
+    from groundvts.metrics.tokens import kept_tokens
 
     inputs, known = scored_inputs(options)
     protocol = options.protocol or known["protocol"]
@@ -43,7 +43,7 @@ def score(options: Namespace) -> None:
             predictions = reread(moments, predictions, protocol)
         record["run"] = options.run or Path(options.predictions).stem
         record |= score_predictions(moments, predictions, protocol, **settings)
-        record["kept"] = kept_share(options.predictions) if "verb" in known else None
+        record["kept"] = kept_tokens(options.predictions) if "verb" in known else None
         record["trivial"] = trivial_values(moments, options.precision, options.train)
     records.write_json(options.out, record)
     _print_scores(record)
