@@ -2,7 +2,7 @@
 
 SCORING = [
     *metrics("bootstrap", "detection", "highlights", "joining", "moments"),
-    *metrics("predictions", "qa", "score", "trivial"),
+    *metrics("predictions", "qa", "score", "tokens", "trivial"),
     f"{LIBRARY}/data/checks.py",
     f"{LIBRARY}/verbs/scoring.py",
 ]
