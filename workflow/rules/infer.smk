@@ -13,6 +13,8 @@ rule infer:
         record=f"{R}/predictions/{{run}}/{{benchmark}}.record.json",
     log:
         f"{R}/logs/infer/{{run}}_{{benchmark}}.log",
+    wildcard_constraints:
+        run=any_of(RUNS),
     conda:
         ENV
     resources:
@@ -49,11 +51,7 @@ rule constant:
         "--out {output.predictions} 2>&1 | tee {log}"
 
 
-if SHARDS == 1:
-
-    ruleorder: constant > infer
-
-else:
+if SHARDS > 1:
 
     PART = f"{R}/predictions/{{run}}/{{benchmark}}.shards/{{scatteritem}}"
 
@@ -102,6 +100,8 @@ else:
             record=f"{R}/predictions/{{run}}/{{benchmark}}.record.json",
         log:
             f"{R}/logs/infer/{{run}}_{{benchmark}}.log",
+        wildcard_constraints:
+            run=any_of(RUNS),
         conda:
             ENV
         message:
@@ -110,4 +110,4 @@ else:
             "groundvts gather --parts {input.parts} --moments {input.moments} "
             "--out {output.predictions} 2>&1 | tee {log}"
 
-    ruleorder: constant > gather > infer
+    ruleorder: gather > infer
