@@ -87,7 +87,7 @@ def test_each_is_asked_at_each_ratio_and_trained_at_one():
     assert "temporal-0.25-asked-0.25-s0" not in found
     assert found["free-cosine-asked-0.125-s0"].model == "free-cosine-s0"
     assert found["free-cosine-s0"].stages == ()
-    assert "control-constant-weights-asked-0.125-s2" not in found  # two seeds
+    assert "vts-0.25-asked-0.125-s3" not in found  # three seeds of its five
     assert found["attention-0.25-s0"].vts["prune_after"] == 1
     assert "prune_after" not in found["vts-0.25-s0"].vts
 
