@@ -71,10 +71,7 @@ def test_what_differs_and_what_is_absent_is_named(results, reference):
                 metrics.update({name: value - 50 for name, value in metrics.items()})
         content["variants"]["older"] = content["variants"].pop("constant")
 
-    for path in (
-        reference / "comparisons/charades_sta.json",
-        *reference.glob("ablations/*/c*.json"),
-    ):
+    for path in compared(reference):
         edit(path, change)
     (reference / "comparisons/qvhighlights.json").unlink()
     table, lines = summary(results, reference)
@@ -103,10 +100,7 @@ def test_a_row_without_seeds_has_to_be_equal(results, reference):
     def change(content):
         content["variants"]["constant"]["by_seed"]["constant"]["mIoU"] += 0.01
 
-    for path in (
-        reference / "comparisons/charades_sta.json",
-        *reference.glob("ablations/*/c*.json"),
-    ):
+    for path in compared(reference):
         edit(path, change)
     table = reproduction(results, reference)
     row = table[(table.variant == "constant") & (table.dataset == "charades_sta")].iloc[0]
@@ -126,7 +120,7 @@ def test_a_run_that_keeps_another_number_of_tokens_does_not_reproduce(
             one = content["variants"]["vts-0.25"]
             one["kept"] = dict.fromkeys(one["runs"], 25.0) | {one["runs"][-1]: last}
 
-        for path in (folder / "comparisons/charades_sta.json", *folder.glob("ablations/*/c*.json")):
+        for path in compared(folder):
             edit(path, change)
     table = reproduction(ours, reference).set_index(["dataset", "variant"])
     assert table.loc[("charades_sta", "vts-0.25"), "verdict"] == verdict
@@ -155,8 +149,9 @@ def test_the_page_says_whether_it_reproduced(results, reference):
     assert "No reference records of this scale" in write_page(results).read_text()
 
 
-REFERENCE = Path("results/reference")
-OTHER_RUNS = json.loads(Path("tests/golden/other_runs.json").read_text())
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "results" / "reference"
+OTHER_RUNS = json.loads((ROOT / "tests" / "golden" / "other_runs.json").read_text())
 
 
 def verdict_on(tmp_path, variant, by_seed, kept):
@@ -169,31 +164,23 @@ def verdict_on(tmp_path, variant, by_seed, kept):
 
     def change(content):
         one = content["variants"][variant]
-        one["by_seed"] = dict(by_seed)
-        one["kept"] = dict.fromkeys(by_seed, kept)
+        one |= {"by_seed": by_seed, "kept": dict.fromkeys(by_seed, kept)}
 
-    for path in (ours / "comparisons/charades_sta.json", *ours.glob("ablations/*/c*.json")):
+    for path in compared(ours):
         if variant in read_record(path)["variants"]:
             edit(path, change)
     table = reproduction(ours, REFERENCE).set_index(["dataset", "variant"])
     return table.loc[("charades_sta", variant)]
 
 
-def measured(run, variant):
-    """Metrics by seed and the tokens kept of another run."""
-    one = OTHER_RUNS[run][variant]
-    return one["by_seed"], one["kept"]
-
-
 @pytest.mark.parametrize("variant", ["vts-0.25", "uniform-0.25"])
 def test_a_run_with_other_rounding_reproduces(tmp_path, variant):
-    row = verdict_on(tmp_path, variant, *measured("portable", variant))
+    row = verdict_on(tmp_path, variant, **OTHER_RUNS["portable"][variant])
     assert (row.verdict, row.seeds, row["reference seeds"]) == ("reproduces", 3, 5)
 
 
 def test_a_run_on_half_the_frames_does_not(tmp_path):
-    by_seed, kept = measured("1 fps", "vts-0.25")
-    row = verdict_on(tmp_path, "vts-0.25", by_seed, kept)
+    row = verdict_on(tmp_path, "vts-0.25", **OTHER_RUNS["1 fps"]["vts-0.25"])
     assert row.low < row.value < row.high  # the toy loses nothing by it: the tokens tell
     assert row.verdict == "does not"
 
